@@ -1,0 +1,28 @@
+//! Compiles the wire contract without protoc.
+
+use std::path::Path;
+
+const PROTOS: [&str; 8] = [
+    "mvccpb/kv.proto",
+    "etcdserverpb/kv.proto",
+    "etcdserverpb/watch.proto",
+    "etcdserverpb/lease.proto",
+    "etcdserverpb/cluster.proto",
+    "etcdserverpb/maintenance.proto",
+    "etcdserverpb/auth.proto",
+    "etcdserverpb/raft.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let services = std::env::var_os("CARGO_FEATURE_SERVICES").is_some();
+    let root = Path::new("proto");
+    let descriptors = protox::compile(PROTOS, [root])?;
+    tonic_prost_build::configure()
+        .build_client(services)
+        .build_server(services)
+        // Keys and values are slices of the received frame, not copies of it.
+        .bytes(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

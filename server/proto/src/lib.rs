@@ -1,0 +1,25 @@
+//! etcd's v3 wire contract.
+//!
+//! The `.proto` files under `proto/` carry etcd's package, message and field names and numbers, so every etcd
+//! client understands them. The feature `messages` gives the messages alone; `services` adds tonic's clients and
+//! servers. [`etcdserverpb::InternalRaftRequest`] is also the format of an entry in the raft log.
+
+/// Versioned keys and their changes.
+pub mod mvccpb {
+    include!(concat!(env!("OUT_DIR"), "/mvccpb.rs"));
+}
+
+/// Users, roles and permissions as they are stored.
+pub mod authpb {
+    include!(concat!(env!("OUT_DIR"), "/authpb.rs"));
+}
+
+/// What the log says about members and versions.
+pub mod membershippb {
+    include!(concat!(env!("OUT_DIR"), "/membershippb.rs"));
+}
+
+/// Every etcd service and its messages.
+pub mod etcdserverpb {
+    include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));
+}

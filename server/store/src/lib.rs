@@ -1,0 +1,20 @@
+//! What the log means.
+//!
+//! Enters: committed log entries, one after the other, through [`Applier`]. Leaves: for each entry an [`Applied`]
+//! (the answer to whoever proposed it, and the events it caused), and [`View`]s, read-only states pinned at one
+//! revision. Always holds: the same entries give the same answers, events and logical contents on every member;
+//! data and the [`Position`] they reach become visible and durable together.
+//!
+//! No clock, no randomness, no network, no async: whatever depends on them is decided by the proposer and stands
+//! in the entry.
+
+mod applied;
+mod error;
+mod stub;
+
+pub use applied::{Answer, Applied, Content, Entry, Position, Response};
+pub use error::{
+    ApplyError, Compacted, Corrupt, EventsError, FutureRevision, KeyNotFound, LeaseExists,
+    LeaseNotFound, NoSpace, OpenError, RangeError, StoreFailure,
+};
+pub use stub::{Applier, EventBatch, HashKv, Lease, Options, Sizes, Store, View};
