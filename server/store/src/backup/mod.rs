@@ -1,0 +1,26 @@
+//! Backups: the whole state as a file that `etcdutl` and etcd itself accept, and such a file as the start of a store.
+//!
+//! Enters: a [`View`](crate::View) with a few facts about the member, or a snapshot file of etcd 3.4 or newer, or of
+//! ours. Leaves: the file ([`write_buckets`]) and its pieces for a client ([`Chunks`]); what it holds ([`status`]);
+//! a new store folder. Always holds: a file written reaches the revision of its view; a file read is checked at every
+//! length and offset; a checksum that does not match is refused unless the caller asks to skip it; users and roles
+//! are never silently dropped.
+
+mod bolt;
+mod checksum;
+mod layout;
+mod open;
+mod source;
+mod status;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use bolt::{ReadError, WriteError};
+pub use checksum::{CHECKSUM_BYTES, Chunk, Chunks, has_checksum};
+pub use layout::{Record, Revision};
+pub use open::{Backup, OpenBackupError};
+pub use source::{AuthRecords, BackupFacts, BackupMember, BackupSource, BackupSummary};
+pub use status::{Status, status};
+pub use write::{BackupError, write_buckets};
