@@ -1,1 +1,15 @@
 //! Promises, tested from outside.
+//!
+//! Enters: the built `taffrail` program, or any other that `TAFFRAIL_BIN` names (etcd itself, to check the tests).
+//! Leaves: running members on free loopback ports, clients of theirs, and what they wrote to their logs. Always
+//! holds: a test waits for conditions and never for time; a member dies with the test that started it.
+
+pub mod client;
+pub mod http;
+pub mod member;
+pub mod ports;
+pub mod program;
+pub mod requests;
+pub mod wait;
+
+pub use member::{Exit, Member, MemberBuilder};

@@ -1,0 +1,88 @@
+//! Clients of a member: the wire as it is, for exact answers and errors, and the `etcd-client` crate.
+
+use taffrail_proto::etcdserverpb::cluster_client::ClusterClient;
+use taffrail_proto::etcdserverpb::kv_client::KvClient;
+use taffrail_proto::etcdserverpb::lease_client::LeaseClient;
+use taffrail_proto::etcdserverpb::maintenance_client::MaintenanceClient;
+use taffrail_proto::etcdserverpb::watch_client::WatchClient;
+use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
+use taffrail_proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+use futures::channel::mpsc::{UnboundedSender, unbounded};
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+use crate::{Member, wait};
+
+/// The member may answer as much as it likes.
+const RECEIVE_BYTES_MAX: usize = 1 << 30;
+
+impl Member {
+    pub fn kv(&self) -> KvClient<Channel> {
+        KvClient::new(self.channel()).max_decoding_message_size(RECEIVE_BYTES_MAX)
+    }
+    pub fn lease(&self) -> LeaseClient<Channel> {
+        LeaseClient::new(self.channel()).max_decoding_message_size(RECEIVE_BYTES_MAX)
+    }
+    pub fn maintenance(&self) -> MaintenanceClient<Channel> {
+        MaintenanceClient::new(self.channel()).max_decoding_message_size(RECEIVE_BYTES_MAX)
+    }
+    pub fn cluster(&self) -> ClusterClient<Channel> {
+        ClusterClient::new(self.channel())
+    }
+    /// The client library that others use.
+    pub async fn library(&self) -> etcd_client::Client {
+        etcd_client::Client::connect([self.address()], None).await.expect("the member answers")
+    }
+    /// A new watch stream without watchers.
+    pub async fn watch(&self) -> WatchStream {
+        let (requests, outgoing) = unbounded();
+        let mut client = WatchClient::new(self.channel()).max_decoding_message_size(RECEIVE_BYTES_MAX);
+        // etcd sends no headers before there is something to say, so the stream opens in the background.
+        let opening = tokio::spawn(async move { client.watch(outgoing).await.map(tonic::Response::into_inner) });
+        WatchStream { requests, opening: Some(opening), responses: None }
+    }
+}
+
+/// Requests one way, responses the other.
+pub struct WatchStream {
+    requests: UnboundedSender<WatchRequest>,
+    opening: Option<tokio::task::JoinHandle<Result<Streaming<WatchResponse>, tonic::Status>>>,
+    responses: Option<Streaming<WatchResponse>>,
+}
+
+impl WatchStream {
+    pub fn send(&self, request: RequestUnion) {
+        let sent = self.requests.unbounded_send(WatchRequest { request_union: Some(request) });
+        sent.expect("the stream is open");
+    }
+
+    /// Adds a watcher and takes its confirmation.
+    pub async fn create(&mut self, request: WatchCreateRequest) -> WatchResponse {
+        self.send(RequestUnion::CreateRequest(request));
+        let created = self.next().await;
+        assert!(created.created, "the first answer confirms the watcher: {created:?}");
+        created
+    }
+
+    pub async fn next(&mut self) -> WatchResponse {
+        wait::for_it("a watch response", self.try_next()).await.expect("the stream goes on")
+    }
+
+    /// The next response, or why the stream ended.
+    pub async fn try_next(&mut self) -> Result<WatchResponse, tonic::Status> {
+        if let Some(opening) = self.opening.take() {
+            self.responses = Some(opening.await.expect("opening does not panic")?);
+        }
+        let responses = self.responses.as_mut().ok_or_else(|| tonic::Status::aborted("the stream never opened"))?;
+        responses.message().await?.ok_or_else(|| tonic::Status::aborted("the stream ended"))
+    }
+
+    /// Collects events of responses until there are `count`.
+    pub async fn events(&mut self, count: usize) -> Vec<taffrail_proto::mvccpb::Event> {
+        let mut events = Vec::new();
+        while events.len() < count {
+            events.extend(self.next().await.events);
+        }
+        events
+    }
+}

@@ -1,0 +1,228 @@
+//! One member as a process of its own.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{ports, program, wait};
+
+const READY: &str = "ready to serve client requests";
+/// Lines of the log shown when a test fails.
+const LOG_LINES_SHOWN: usize = 60;
+
+/// How a member is started.
+pub struct MemberBuilder {
+    program: PathBuf,
+    args: Vec<String>,
+    data_dir: Option<PathBuf>,
+    metrics: bool,
+}
+
+/// A member; killed when it is dropped.
+pub struct Member {
+    program: PathBuf,
+    args: Vec<String>,
+    folder: TempDir,
+    data_dir: PathBuf,
+    client_port: u16,
+    peer_port: u16,
+    metrics_port: Option<u16>,
+    child: Option<Child>,
+    runs: u32,
+    channel: Channel,
+}
+
+/// How a member ended by itself.
+#[derive(Debug)]
+pub struct Exit {
+    pub code: Option<i32>,
+    pub log: String,
+}
+
+impl Default for MemberBuilder {
+    fn default() -> Self {
+        Self { program: program::taffrail().to_path_buf(), args: Vec::new(), data_dir: None, metrics: false }
+    }
+}
+
+impl MemberBuilder {
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = program.to_path_buf();
+        self
+    }
+    /// One more flag, as `--name=value`.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+    /// Starts on a folder that outlives the member.
+    pub fn data_dir(mut self, dir: &Path) -> Self {
+        self.data_dir = Some(dir.to_path_buf());
+        self
+    }
+    /// A listener of its own for metrics and health.
+    pub fn metrics(mut self) -> Self {
+        self.metrics = true;
+        self
+    }
+
+    /// Starts the member and waits until it serves.
+    pub async fn start(self) -> Member {
+        let mut member = self.build();
+        member.start().await;
+        member
+    }
+
+    /// Starts what must not come up, and waits until it has given up.
+    pub async fn start_in_vain(self) -> Exit {
+        let mut member = self.build();
+        member.spawn();
+        member.exit().await
+    }
+
+    /// The member before its first start.
+    pub fn build(self) -> Member {
+        let folder = tempfile::Builder::new().prefix("taffrail-e2e-").tempdir().expect("the temp folder is writable");
+        let client_port = ports::free();
+        let address = format!("http://127.0.0.1:{client_port}");
+        let channel = Endpoint::from_shared(address).expect("a loopback address is valid").connect_lazy();
+        Member {
+            program: self.program,
+            args: self.args,
+            data_dir: self.data_dir.unwrap_or_else(|| folder.path().join("data")),
+            folder,
+            client_port,
+            peer_port: ports::free(),
+            metrics_port: self.metrics.then(ports::free),
+            child: None,
+            runs: 0,
+            channel,
+        }
+    }
+}
+
+impl Member {
+    /// A fresh single member.
+    pub async fn fresh() -> Self {
+        Self::builder().start().await
+    }
+    pub fn builder() -> MemberBuilder {
+        MemberBuilder::default()
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.client_port)
+    }
+    pub fn metrics_address(&self) -> Option<String> {
+        self.metrics_port.map(|port| format!("127.0.0.1:{port}"))
+    }
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+    /// What this run of the member has logged.
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_path()).map_or(String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// Starts the member, again if it ran before, on the same ports and data.
+    pub async fn start(&mut self) {
+        self.spawn();
+        wait::until("the member to be ready", async || {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            assert!(ended.is_none(), "the member ended instead of serving: {ended:?}\n{}", self.log_tail());
+            self.log().contains(READY).then_some(())
+        })
+        .await;
+    }
+
+    /// No chance to clean up: what was not on disk is gone.
+    pub fn kill_nine(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// SIGTERM, and how the member ended.
+    pub async fn terminate(&mut self) -> Exit {
+        self.signal("TERM");
+        self.exit().await
+    }
+
+    pub async fn restart(&mut self) {
+        let exit = self.terminate().await;
+        assert!(exit.code.is_none_or(|code| code == 0), "a member asked to stop failed: {exit:?}");
+        self.start().await;
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().expect("the member runs").to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name}");
+    }
+
+    /// Waits for the member to end by itself.
+    pub async fn exit(&mut self) -> Exit {
+        let status = wait::until("the member to end", async || {
+            self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
+        })
+        .await;
+        self.child = None;
+        Exit { code: status.code(), log: self.log() }
+    }
+
+    fn spawn(&mut self) {
+        assert!(self.child.is_none(), "the member runs already");
+        self.runs += 1;
+        let log = File::create(self.log_path()).expect("the temp folder is writable");
+        let errors = log.try_clone().expect("a file handle can be doubled");
+        let mut command = Command::new(&self.program);
+        command.args(self.flags()).args(&self.args).stdin(Stdio::null()).stdout(log).stderr(errors);
+        self.child = Some(command.spawn().expect("the program under test can be run"));
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let client = format!("http://127.0.0.1:{}", self.client_port);
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let mut flags = vec![
+            "--name=m1".to_owned(),
+            format!("--data-dir={}", self.data_dir.display()),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-cluster=m1={peer}"),
+            "--initial-cluster-token=e2e".to_owned(),
+        ];
+        flags.extend(self.metrics_port.map(|port| format!("--listen-metrics-urls=http://127.0.0.1:{port}")));
+        flags
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join(format!("log-{}.txt", self.runs))
+    }
+
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.kill_nine();
+        if std::thread::panicking() {
+            eprintln!("---- log of the member, run {} ----\n{}", self.runs, self.log_tail());
+        }
+    }
+}
