@@ -3,10 +3,34 @@
 //! Enters: encoded requests to propose, read barriers to pass, membership to change. Leaves: answers, once the
 //! entry is durable on a quorum and applied here; and, through a [`Listener`], every applied entry. Always holds:
 //! an answer never precedes the fsync of its entry; entries are opaque here.
+//!
+//! The way of a proposal: `node` hands it to raft; raft appends it through `storage` to the `log`, whose writer
+//! makes it durable; once committed, `machine` hands it to the `apply` thread, which answers.
 
-mod stub;
+mod apply;
+mod barrier;
+mod config;
+mod error;
+mod failure;
+pub mod log;
+mod machine;
+mod membership;
+mod node;
+mod peer;
+mod recorder;
+mod shared;
+mod start;
+mod state;
+mod storage;
+mod types;
 
-pub use stub::{
-    BarrierError, FoundError, Leadership, Listener, Machine, Node, NodeConfig, Peer, Progress,
-    ProposeError, StartError,
-};
+#[cfg(test)]
+mod tests;
+
+pub use config::NodeConfig;
+pub use error::{BarrierError, FoundError, ProposeError, StartError};
+pub use node::{Leadership, Node};
+pub use peer::Peer;
+pub use recorder::{NoRecorder, Recorder};
+pub use shared::{Progress, Proposals};
+pub use state::{Listener, Machine};

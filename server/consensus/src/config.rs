@@ -1,0 +1,58 @@
+//! What a node is told, and what openraft is told from it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::{Config, SnapshotPolicy};
+
+use crate::error::StartError;
+
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    pub member_id: u64,
+    /// Folder of the log segments.
+    pub log_dir: PathBuf,
+    pub heartbeat_interval: Duration,
+    pub election_timeout: Duration,
+    /// Applied entries between two raft snapshots.
+    pub snapshot_count_entries: u64,
+    /// Entries kept in the log behind a raft snapshot.
+    pub snapshot_catchup_entries: u64,
+    /// Skips every fsync; data may be lost on power failure.
+    pub unsafe_no_fsync: bool,
+}
+
+/// Client writes merged into one append.
+const APPEND_ENTRIES_MAX: u64 = 4096;
+/// Entries in one message to a peer; bytes are capped where the log is read.
+const REPLICATION_ENTRIES_MAX: u64 = 4096;
+
+impl NodeConfig {
+    pub(crate) fn raft(&self) -> Result<Arc<Config>, StartError> {
+        let election_ms = self.election_timeout.as_millis() as u64;
+        let election_max_ms = election_ms * 2;
+        let config = Config {
+            cluster_name: "taffrail".into(),
+            heartbeat_interval: self.heartbeat_interval.as_millis() as u64,
+            election_timeout_min: election_ms,
+            election_timeout_max: election_max_ms,
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_count_entries.max(1)),
+            max_in_snapshot_log_to_keep: self.snapshot_catchup_entries,
+            max_append_entries: Some(APPEND_ENTRIES_MAX),
+            max_payload_entries: REPLICATION_ENTRIES_MAX,
+            api_batch_capacity: APPEND_ENTRIES_MAX,
+            enable_pre_vote: Some(true),
+            // A restarted leader must win again: its state may be behind what it had acknowledged.
+            enable_leader_restore: Some(false),
+            // The smallest that is allowed: a leader cut off from its quorum goes quiet for one lease and one
+            // election, so that it cannot hold up the others for ever.
+            quorum_loss_probe_interval: Some(2 * election_max_ms),
+            ..Config::default()
+        };
+        config
+            .validate()
+            .map(Arc::new)
+            .map_err(|error| StartError::Settings(error.to_string()))
+    }
+}

@@ -1,0 +1,121 @@
+//! Files filled with zeroes before they are needed.
+//!
+//! Overwriting a filled file takes one fsync of data; growing one makes the file system write its own records too.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use super::LogOptions;
+use super::disk::{Disk, DiskFile};
+
+/// What is made at once when no spare is ready: filling a whole segment would hold up the waiting batch.
+const URGENT_BYTES: u64 = 1 << 20;
+
+pub struct Spare {
+    pub name: &'static str,
+    pub bytes: u64,
+    pub file: Arc<dyn DiskFile>,
+}
+
+pub struct Spares {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    ready: Option<Spare>,
+    maker: Option<Maker>,
+}
+
+struct Maker {
+    wanted: SyncSender<()>,
+    made: Receiver<io::Result<Spare>>,
+    thread: JoinHandle<()>,
+}
+
+impl Spares {
+    pub fn new(disk: Arc<dyn Disk>, options: &LogOptions) -> io::Result<Self> {
+        let segment_bytes = options.segment_bytes;
+        let maker = if options.spare_in_background {
+            Some(Maker::start(disk.clone(), segment_bytes)?)
+        } else {
+            None
+        };
+        let spares = Self {
+            disk,
+            segment_bytes,
+            ready: None,
+            maker,
+        };
+        spares.order();
+        Ok(spares)
+    }
+
+    /// A file of at least this size under a name to be changed.
+    pub fn take(&mut self, bytes_min: u64) -> io::Result<Spare> {
+        if let Some(Ok(made)) = self.maker.as_ref().and_then(|maker| maker.made.try_recv().ok()) {
+            self.ready = Some(made);
+        }
+        match self.ready.take_if(|spare| spare.bytes >= bytes_min) {
+            Some(spare) => {
+                self.order();
+                Ok(spare)
+            }
+            None => self.make_now(bytes_min),
+        }
+    }
+
+    fn make_now(&self, bytes_min: u64) -> io::Result<Spare> {
+        let usual = if self.maker.is_some() {
+            self.segment_bytes.min(URGENT_BYTES)
+        } else {
+            self.segment_bytes
+        };
+        let bytes = usual.max(bytes_min).next_multiple_of(4096);
+        if self.ready.is_none() {
+            self.order();
+        }
+        make(&*self.disk, "urgent.tmp", bytes)
+    }
+
+    /// Asks for one more; the one already asked for is enough.
+    fn order(&self) {
+        if let Some(maker) = &self.maker {
+            let _ = maker.wanted.try_send(());
+        }
+    }
+}
+
+impl Drop for Spares {
+    fn drop(&mut self) {
+        if let Some(Maker { wanted, made, thread }) = self.maker.take() {
+            drop((wanted, made));
+            // It holds the folder open until it is done. Its panic would have been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Maker {
+    fn start(disk: Arc<dyn Disk>, bytes: u64) -> io::Result<Self> {
+        let (wanted, orders) = sync_channel(1);
+        let (out, made) = sync_channel(1);
+        let work = move || {
+            let mut names = ["spare-a.tmp", "spare-b.tmp"].into_iter().cycle();
+            while let (Ok(()), Some(name)) = (orders.recv(), names.next()) {
+                if out.send(make(&*disk, name, bytes)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("log-spare".into()).spawn(work)?;
+        Ok(Self { wanted, made, thread })
+    }
+}
+
+fn make(disk: &dyn Disk, name: &'static str, bytes: u64) -> io::Result<Spare> {
+    Ok(Spare {
+        name,
+        bytes,
+        file: disk.create(name, bytes)?,
+    })
+}

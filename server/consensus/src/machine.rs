@@ -1,0 +1,172 @@
+//! openraft's view of the state: entries go to the apply thread, snapshots are positions of the store.
+
+use std::io;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{OptionalSend, RaftSnapshotBuilder};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::apply::Job;
+use crate::failure::Failure;
+use crate::log::entry_bytes;
+use crate::membership;
+use crate::recorder::Recorder;
+use crate::state::{Look, State};
+use crate::storage::from_raft;
+use crate::types::{LogId, RaftSnapshot, SnapshotData, SnapshotMeta, StoredMembership, TypeConfig, log_id};
+
+/// Entries in one store batch.
+const JOB_ENTRIES_MAX: usize = 512;
+const JOB_BYTES_MAX: usize = 4 << 20;
+/// Batches waiting for the apply thread.
+pub const JOBS_MAX: usize = 2;
+
+pub(crate) struct StateMachine {
+    pub state: Arc<dyn State>,
+    pub jobs: mpsc::Sender<Job>,
+    pub failure: Failure,
+    pub recorder: Arc<dyn Recorder>,
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        let Look {
+            position, membership, ..
+        } = self.state.look();
+        Ok((
+            log_id(position),
+            membership::stored(membership).map_err(io::Error::other)?,
+        ))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        let (mut job, mut bytes) = (Job::default(), 0);
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let entry = from_raft(entry)?;
+            bytes += entry_bytes(&entry);
+            job.entries.push(entry);
+            job.responders.push(responder);
+            if job.entries.len() >= JOB_ENTRIES_MAX || bytes >= JOB_BYTES_MAX {
+                self.send(std::mem::take(&mut job)).await?;
+                bytes = 0;
+            }
+        }
+        // openraft counts what this call was given as applied when it returns.
+        let (done, applied) = oneshot::channel();
+        job.done = Some(done);
+        self.send(job).await?;
+        applied.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
+        Some(self.get_snapshot_builder().await)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        let Self {
+            state,
+            failure,
+            recorder,
+            ..
+        } = self;
+        Builder {
+            state: state.clone(),
+            failure: failure.clone(),
+            recorder: recorder.clone(),
+        }
+    }
+
+    async fn install_snapshot(&mut self, _meta: &SnapshotMeta, _snapshot: SnapshotData) -> io::Result<()> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this version does not receive snapshots from peers",
+        ))
+    }
+
+    /// The state itself is the snapshot: a view costs nothing until somebody reads it.
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
+        let look = self.state.look();
+        if look.position.index == 0 {
+            Ok(None)
+        } else {
+            snapshot(look).map(Some)
+        }
+    }
+}
+
+impl StateMachine {
+    async fn send(&self, job: Job) -> io::Result<()> {
+        self.jobs.send(job).await.map_err(|_| gone())
+    }
+}
+
+/// Builds a raft snapshot: makes the state durable, so that the log behind it can go.
+pub(crate) struct Builder {
+    state: Arc<dyn State>,
+    failure: Failure,
+    recorder: Arc<dyn Recorder>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
+        let Self {
+            state,
+            failure,
+            recorder,
+        } = self;
+        let look = persist(state.clone(), recorder.clone()).await.inspect_err(|error| {
+            failure.set(format!("the state could not be made durable: {error}"));
+        })?;
+        snapshot(look)
+    }
+}
+
+/// Returns a look that is durable: taken before the fsync, so never ahead of it.
+pub(crate) async fn persist(state: Arc<dyn State>, recorder: Arc<dyn Recorder>) -> io::Result<Look> {
+    let work = move || {
+        let start = std::time::Instant::now();
+        let look = state.look();
+        let durable = state.persist().map_err(|error| io::Error::other(error.to_string()))?;
+        recorder.snapshot(start.elapsed());
+        if durable < look.position {
+            return Err(io::Error::other(format!(
+                "durable up to {}, applied up to {}",
+                durable.index, look.position.index
+            )));
+        }
+        Ok(look)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn snapshot(look: Look) -> io::Result<RaftSnapshot> {
+    let Look {
+        position,
+        membership,
+        view,
+    } = look;
+    let last_membership = membership::stored(membership).map_err(io::Error::other)?;
+    let meta = SnapshotMeta {
+        last_log_id: log_id(position),
+        last_membership,
+    };
+    Ok(RaftSnapshot {
+        meta,
+        snapshot: SnapshotData { view },
+    })
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the apply thread is gone")
+}
