@@ -1,5 +1,6 @@
 //! Clients of a member: the wire as it is, for exact answers and errors, and the `etcd-client` crate.
 
+use futures::channel::mpsc::{UnboundedSender, unbounded};
 use taffrail_proto::etcdserverpb::cluster_client::ClusterClient;
 use taffrail_proto::etcdserverpb::kv_client::KvClient;
 use taffrail_proto::etcdserverpb::lease_client::LeaseClient;
@@ -7,7 +8,6 @@ use taffrail_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use taffrail_proto::etcdserverpb::watch_client::WatchClient;
 use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
 use taffrail_proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
-use futures::channel::mpsc::{UnboundedSender, unbounded};
 use tonic::Streaming;
 use tonic::transport::Channel;
 
@@ -31,7 +31,9 @@ impl Member {
     }
     /// The client library that others use.
     pub async fn library(&self) -> etcd_client::Client {
-        etcd_client::Client::connect([self.address()], None).await.expect("the member answers")
+        etcd_client::Client::connect([self.address()], None)
+            .await
+            .expect("the member answers")
     }
     /// A new watch stream without watchers.
     pub async fn watch(&self) -> WatchStream {
@@ -39,7 +41,11 @@ impl Member {
         let mut client = WatchClient::new(self.channel()).max_decoding_message_size(RECEIVE_BYTES_MAX);
         // etcd sends no headers before there is something to say, so the stream opens in the background.
         let opening = tokio::spawn(async move { client.watch(outgoing).await.map(tonic::Response::into_inner) });
-        WatchStream { requests, opening: Some(opening), responses: None }
+        WatchStream {
+            requests,
+            opening: Some(opening),
+            responses: None,
+        }
     }
 }
 
@@ -52,7 +58,9 @@ pub struct WatchStream {
 
 impl WatchStream {
     pub fn send(&self, request: RequestUnion) {
-        let sent = self.requests.unbounded_send(WatchRequest { request_union: Some(request) });
+        let sent = self.requests.unbounded_send(WatchRequest {
+            request_union: Some(request),
+        });
         sent.expect("the stream is open");
     }
 
@@ -65,7 +73,9 @@ impl WatchStream {
     }
 
     pub async fn next(&mut self) -> WatchResponse {
-        wait::for_it("a watch response", self.try_next()).await.expect("the stream goes on")
+        wait::for_it("a watch response", self.try_next())
+            .await
+            .expect("the stream goes on")
     }
 
     /// The next response, or why the stream ended.
@@ -73,8 +83,14 @@ impl WatchStream {
         if let Some(opening) = self.opening.take() {
             self.responses = Some(opening.await.expect("opening does not panic")?);
         }
-        let responses = self.responses.as_mut().ok_or_else(|| tonic::Status::aborted("the stream never opened"))?;
-        responses.message().await?.ok_or_else(|| tonic::Status::aborted("the stream ended"))
+        let responses = self
+            .responses
+            .as_mut()
+            .ok_or_else(|| tonic::Status::aborted("the stream never opened"))?;
+        responses
+            .message()
+            .await?
+            .ok_or_else(|| tonic::Status::aborted("the stream ended"))
     }
 
     /// Collects events of responses until there are `count`.

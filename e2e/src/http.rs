@@ -23,7 +23,8 @@ pub async fn post(address: &str, path: &str, body: &str) -> Answer {
 
 pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Answer {
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
     let answer = wait::for_it(path, async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;
@@ -37,9 +38,17 @@ pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Ans
 
 fn parse(answer: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("an answer has a status");
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .expect("an answer has a status");
     let headers = head.to_lowercase();
-    let body = if headers.contains("transfer-encoding: chunked") { unchunk(body) } else { body.to_owned() };
+    let body = if headers.contains("transfer-encoding: chunked") {
+        unchunk(body)
+    } else {
+        body.to_owned()
+    };
     Answer { status, headers, body }
 }
 
@@ -47,7 +56,9 @@ fn unchunk(mut rest: &str) -> String {
     let mut body = String::new();
     while let Some((length, after)) = rest.split_once("\r\n") {
         let length = usize::from_str_radix(length.trim(), 16).unwrap_or(0);
-        let Some(chunk) = after.get(..length).filter(|_| length > 0) else { break };
+        let Some(chunk) = after.get(..length).filter(|_| length > 0) else {
+            break;
+        };
         body.push_str(chunk);
         rest = after.get(length + 2..).unwrap_or("");
     }

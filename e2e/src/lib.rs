@@ -4,12 +4,14 @@
 //! Leaves: running members on free loopback ports, clients of theirs, and what they wrote to their logs. Always
 //! holds: a test waits for conditions and never for time; a member dies with the test that started it.
 
+pub mod calls;
 pub mod client;
 pub mod http;
 pub mod member;
 pub mod ports;
 pub mod program;
 pub mod requests;
+pub mod restore;
 pub mod wait;
 
 pub use member::{Exit, Member, MemberBuilder};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint};
@@ -44,7 +44,12 @@ pub struct Exit {
 
 impl Default for MemberBuilder {
     fn default() -> Self {
-        Self { program: program::taffrail().to_path_buf(), args: Vec::new(), data_dir: None, metrics: false }
+        Self {
+            program: program::taffrail().to_path_buf(),
+            args: Vec::new(),
+            data_dir: None,
+            metrics: false,
+        }
     }
 }
 
@@ -85,10 +90,15 @@ impl MemberBuilder {
 
     /// The member before its first start.
     pub fn build(self) -> Member {
-        let folder = tempfile::Builder::new().prefix("taffrail-e2e-").tempdir().expect("the temp folder is writable");
+        let folder = tempfile::Builder::new()
+            .prefix("taffrail-e2e-")
+            .tempdir()
+            .expect("the temp folder is writable");
         let client_port = ports::free();
         let address = format!("http://127.0.0.1:{client_port}");
-        let channel = Endpoint::from_shared(address).expect("a loopback address is valid").connect_lazy();
+        let channel = Endpoint::from_shared(address)
+            .expect("a loopback address is valid")
+            .connect_lazy();
         Member {
             program: self.program,
             args: self.args,
@@ -135,13 +145,28 @@ impl Member {
 
     /// Starts the member, again if it ran before, on the same ports and data.
     pub async fn start(&mut self) {
+        if let Err(exit) = self.try_start().await {
+            panic!(
+                "the member ended with {:?} instead of serving\n{}",
+                exit.code,
+                self.log_tail()
+            );
+        }
+    }
+
+    /// Starts a member that may refuse to.
+    pub async fn try_start(&mut self) -> Result<(), Exit> {
         self.spawn();
         wait::until("the member to be ready", async || {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            assert!(ended.is_none(), "the member ended instead of serving: {ended:?}\n{}", self.log_tail());
-            self.log().contains(READY).then_some(())
+            if let Some(status) = self.ended() {
+                return Some(Err(Exit {
+                    code: status.code(),
+                    log: self.log(),
+                }));
+            }
+            self.log().contains(READY).then_some(Ok(()))
         })
-        .await;
+        .await
     }
 
     /// No chance to clean up: what was not on disk is gone.
@@ -160,7 +185,10 @@ impl Member {
 
     pub async fn restart(&mut self) {
         let exit = self.terminate().await;
-        assert!(exit.code.is_none_or(|code| code == 0), "a member asked to stop failed: {exit:?}");
+        assert!(
+            exit.code.is_none_or(|code| code == 0),
+            "a member asked to stop failed: {exit:?}"
+        );
         self.start().await;
     }
 
@@ -172,12 +200,17 @@ impl Member {
 
     /// Waits for the member to end by itself.
     pub async fn exit(&mut self) -> Exit {
-        let status = wait::until("the member to end", async || {
-            self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
-        })
-        .await;
+        let status = wait::until("the member to end", async || self.ended()).await;
+        Exit {
+            code: status.code(),
+            log: self.log(),
+        }
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.as_mut()?.try_wait().ok()??;
         self.child = None;
-        Exit { code: status.code(), log: self.log() }
+        Some(status)
     }
 
     fn spawn(&mut self) {
@@ -186,7 +219,12 @@ impl Member {
         let log = File::create(self.log_path()).expect("the temp folder is writable");
         let errors = log.try_clone().expect("a file handle can be doubled");
         let mut command = Command::new(&self.program);
-        command.args(self.flags()).args(&self.args).stdin(Stdio::null()).stdout(log).stderr(errors);
+        command
+            .args(self.flags())
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors);
         self.child = Some(command.spawn().expect("the program under test can be run"));
     }
 
@@ -194,17 +232,28 @@ impl Member {
         let client = format!("http://127.0.0.1:{}", self.client_port);
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
         let mut flags = vec![
-            "--name=m1".to_owned(),
             format!("--data-dir={}", self.data_dir.display()),
             format!("--listen-client-urls={client}"),
             format!("--advertise-client-urls={client}"),
             format!("--listen-peer-urls={peer}"),
+        ];
+        flags.extend(self.founding_flags());
+        flags.extend(
+            self.metrics_port
+                .map(|port| format!("--listen-metrics-urls=http://127.0.0.1:{port}")),
+        );
+        flags
+    }
+
+    /// Who the member is in its cluster: also what restoring a snapshot asks for.
+    pub(crate) fn founding_flags(&self) -> Vec<String> {
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        vec![
+            "--name=m1".to_owned(),
             format!("--initial-advertise-peer-urls={peer}"),
             format!("--initial-cluster=m1={peer}"),
             "--initial-cluster-token=e2e".to_owned(),
-        ];
-        flags.extend(self.metrics_port.map(|port| format!("--listen-metrics-urls=http://127.0.0.1:{port}")));
-        flags
+        ]
     }
 
     fn log_path(&self) -> PathBuf {

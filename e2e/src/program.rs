@@ -27,7 +27,9 @@ pub fn tool(name: &str) -> Option<PathBuf> {
 fn build() -> PathBuf {
     let dir = profile_dir();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "taffrail"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo
+        .args(["build", "--quiet", "--package", "taffrail"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     if dir.ends_with("release") {
         cargo.arg("--release");
     }
@@ -41,6 +43,10 @@ fn build() -> PathBuf {
 pub fn profile_dir() -> PathBuf {
     let this = std::env::current_exe().expect("a running program has a path");
     let dir = this.parent().expect("a program lies in a folder");
-    let dir = if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir };
+    let dir = if dir.ends_with("deps") {
+        dir.parent().unwrap_or(dir)
+    } else {
+        dir
+    };
     dir.to_path_buf()
 }

@@ -12,34 +12,62 @@ use taffrail_proto::etcdserverpb::{
 pub const FROM_KEY: &[u8] = b"\0";
 
 pub fn put(key: impl Into<Bytes>, value: impl Into<Bytes>) -> PutRequest {
-    PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() }
+    PutRequest {
+        key: key.into(),
+        value: value.into(),
+        ..PutRequest::default()
+    }
 }
 pub fn get(key: impl Into<Bytes>) -> RangeRequest {
-    RangeRequest { key: key.into(), ..RangeRequest::default() }
+    RangeRequest {
+        key: key.into(),
+        ..RangeRequest::default()
+    }
 }
 pub fn range(key: impl Into<Bytes>, end: impl Into<Bytes>) -> RangeRequest {
-    RangeRequest { key: key.into(), range_end: end.into(), ..RangeRequest::default() }
+    RangeRequest {
+        key: key.into(),
+        range_end: end.into(),
+        ..RangeRequest::default()
+    }
 }
 pub fn everything() -> RangeRequest {
     range(FROM_KEY, FROM_KEY)
 }
 pub fn delete(key: impl Into<Bytes>) -> DeleteRangeRequest {
-    DeleteRangeRequest { key: key.into(), ..DeleteRangeRequest::default() }
+    DeleteRangeRequest {
+        key: key.into(),
+        ..DeleteRangeRequest::default()
+    }
 }
 pub fn delete_range(key: impl Into<Bytes>, end: impl Into<Bytes>) -> DeleteRangeRequest {
-    DeleteRangeRequest { key: key.into(), range_end: end.into(), ..DeleteRangeRequest::default() }
+    DeleteRangeRequest {
+        key: key.into(),
+        range_end: end.into(),
+        ..DeleteRangeRequest::default()
+    }
 }
 pub fn compact(revision: i64) -> CompactionRequest {
-    CompactionRequest { revision, physical: false }
+    CompactionRequest {
+        revision,
+        physical: false,
+    }
 }
 pub fn grant(ttl: i64, id: i64) -> LeaseGrantRequest {
     LeaseGrantRequest { ttl, id }
 }
 pub fn watch(key: impl Into<Bytes>, start_revision: i64) -> WatchCreateRequest {
-    WatchCreateRequest { key: key.into(), start_revision, ..WatchCreateRequest::default() }
+    WatchCreateRequest {
+        key: key.into(),
+        start_revision,
+        ..WatchCreateRequest::default()
+    }
 }
 pub fn watch_range(key: impl Into<Bytes>, end: impl Into<Bytes>, start_revision: i64) -> WatchCreateRequest {
-    WatchCreateRequest { range_end: end.into(), ..watch(key, start_revision) }
+    WatchCreateRequest {
+        range_end: end.into(),
+        ..watch(key, start_revision)
+    }
 }
 
 /// An operation of a transaction.
@@ -59,7 +87,11 @@ pub fn op_txn(txn: TxnRequest) -> RequestOp {
     op(Request::RequestTxn(txn))
 }
 pub fn txn(compare: Vec<Compare>, success: Vec<RequestOp>, failure: Vec<RequestOp>) -> TxnRequest {
-    TxnRequest { compare, success, failure }
+    TxnRequest {
+        compare,
+        success,
+        failure,
+    }
 }
 
 pub fn compare(key: impl Into<Bytes>, result: CompareResult, target: TargetUnion) -> Compare {

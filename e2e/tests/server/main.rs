@@ -1,0 +1,18 @@
+//! What a client of one member may rely on: a file per promise.
+
+mod backup_restore;
+mod bad_input;
+mod compaction;
+mod errors;
+mod http_pages;
+mod json;
+mod kill_nine;
+mod kv;
+mod lease;
+mod library;
+mod maintenance;
+mod restart;
+mod transfer;
+mod txn;
+mod watch;
+mod watch_streams;
