@@ -99,11 +99,7 @@ pub enum StoreFailure {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("{dir} holds format {found}, this version reads up to {known}: start a newer version on it", dir = .dir.display())]
-    Newer {
-        dir: PathBuf,
-        found: u64,
-        known: u64,
-    },
+    Newer { dir: PathBuf, found: u64, known: u64 },
     #[error("{dir} is in use by another process: stop that one first", dir = .dir.display())]
     InUse { dir: PathBuf },
     #[error("{dir} is damaged ({why}): restore it from a snapshot, or remove the member and add it again empty", dir = .dir.display())]

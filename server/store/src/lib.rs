@@ -9,12 +9,26 @@
 //! in the entry.
 
 mod applied;
+mod apply;
+pub mod backup;
+mod engine;
 mod error;
-mod stub;
+mod lease;
+mod load;
+mod mvcc;
+mod schema;
+mod state;
+mod store;
+mod view;
 
 pub use applied::{Answer, Applied, Content, Entry, Position, Response};
+pub use apply::Applier;
 pub use error::{
-    ApplyError, Compacted, Corrupt, EventsError, FutureRevision, KeyNotFound, LeaseExists,
-    LeaseNotFound, NoSpace, OpenError, RangeError, StoreFailure,
+    ApplyError, Compacted, Corrupt, EventsError, FutureRevision, KeyNotFound, LeaseExists, LeaseNotFound, NoSpace,
+    OpenError, RangeError, StoreFailure,
 };
-pub use stub::{Applier, EventBatch, HashKv, Lease, Options, Sizes, Store, View};
+pub use lease::Lease;
+pub use load::LoadMeta;
+pub use mvcc::{HashKv, Revision, Revisions, StoredRevision};
+pub use store::{Options, Sizes, Store};
+pub use view::{EventBatch, View};

@@ -1,0 +1,327 @@
+//! Reads at a revision that is not the newest.
+//!
+//! A key's version at revision R is the newest one if that is not younger than R; else it is the version that the
+//! first change after R superseded, if that version was there at R. `history` finds that change, `log` holds the
+//! version. Walking a range merges `current` with `history`, key by key.
+
+use bytes::Bytes;
+use fjall::{Readable, Snapshot};
+
+use super::current::Keyed;
+use super::overlay::Rows;
+use super::{Current, KeyRange, Revision};
+use crate::StoreFailure;
+use crate::engine::Engine;
+use crate::schema::log::{Kind, Row as LogRow};
+use crate::schema::record::Record;
+use crate::schema::{damaged, history, revision};
+
+/// So many rows are stepped over before it pays to look the next key up.
+const STEPS_MAX: usize = 8;
+/// Counting by the log pays up to so many rows even if the range is short.
+const COUNT_ROWS_MIN: u64 = 256;
+
+/// Committed state at `revision`, which must be between the floor and the snapshot's newest revision.
+#[derive(Clone, Copy)]
+pub(crate) struct Old<'a> {
+    pub(crate) current: Current<'a>,
+    pub(crate) revision: i64,
+}
+
+impl<'a> Old<'a> {
+    pub(crate) fn scan(&self, range: &KeyRange) -> Box<dyn Iterator<Item = Keyed> + 'a> {
+        if let KeyRange::One(key) = range {
+            let key = key.clone();
+            let found = self.get(&key).transpose();
+            return Box::new(
+                found
+                    .into_iter()
+                    .map(move |record| record.map(|record| (key.clone(), record))),
+            );
+        }
+        let superseded = Superseded::new(self.current, range, self.revision);
+        let (newest, superseded) = (self.current.scan(range).peekable(), superseded.peekable());
+        Box::new(Walk {
+            newest,
+            superseded,
+            log: self.log(),
+            revision: self.revision,
+        })
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreFailure> {
+        match self.current.get(key)? {
+            Some(record) if record.mod_revision() <= self.revision => Ok(Some(record)),
+            _ => {
+                let range = KeyRange::One(Bytes::copy_from_slice(key));
+                match Superseded::new(self.current, &range, self.revision)
+                    .next()
+                    .transpose()?
+                {
+                    Some(old) => self.log().version_at(&old, self.revision),
+                    None => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// Exact. `newest_count` counts the same range at the snapshot's newest revision.
+    pub(crate) fn count(&self, range: &KeyRange, newest_count: u64) -> Result<u64, StoreFailure> {
+        match self.count_by_log(range, newest_count)? {
+            Some(count) => Ok(count),
+            None => self.scan(range).try_fold(0, |keys, row| row.map(|_| keys + 1)),
+        }
+    }
+
+    /// Takes back what came and went since; None if that is more work than walking the range.
+    fn count_by_log(&self, range: &KeyRange, newest_count: u64) -> Result<Option<u64>, StoreFailure> {
+        let rows_max = newest_count.max(COUNT_ROWS_MIN);
+        let mut count = newest_count as i64;
+        let since = revision::first_of(self.revision + 1);
+        let rows = Rows::new(self.current.snapshot.range(&self.current.engine.log, since..));
+        for (rows, row) in rows.enumerate() {
+            if rows as u64 >= rows_max {
+                return Ok(None);
+            }
+            let row = LogRow::parse(row?.1)?;
+            count -= if range.contains(&row.key) { keys_gained(&row) } else { 0 };
+        }
+        Ok(Some(count.max(0) as u64))
+    }
+
+    fn log(&self) -> Log<'a> {
+        Log {
+            engine: self.current.engine,
+            snapshot: self.current.snapshot,
+        }
+    }
+}
+
+fn keys_gained(row: &LogRow) -> i64 {
+    match (row.kind, &row.replaced) {
+        (Kind::Put, None) => 1,
+        (Kind::Delete, Some(_)) => -1,
+        _ => 0,
+    }
+}
+
+/// Looks replaced versions up.
+#[derive(Clone, Copy)]
+struct Log<'a> {
+    engine: &'a Engine,
+    snapshot: &'a Snapshot,
+}
+
+impl Log<'_> {
+    fn version_at(&self, old: &SupersededKey, revision: i64) -> Result<Option<Record>, StoreFailure> {
+        if old.mod_revision > revision {
+            return Ok(None);
+        }
+        replaced_at(self.engine, self.snapshot, old.superseding).map(Some)
+    }
+}
+
+/// The version that the change at this revision replaced; `history` says there is one.
+pub(crate) fn replaced_at(engine: &Engine, snapshot: &Snapshot, at: Revision) -> Result<Record, StoreFailure> {
+    let raw = snapshot
+        .get(&engine.log, revision::key(at))?
+        .ok_or_else(|| damaged("log", "a row is missing"))?;
+    LogRow::parse(raw.into())?
+        .replaced
+        .ok_or_else(|| damaged("log row", "the replaced version is missing"))
+}
+
+/// Of one key: its first change after a revision, and the version that this change ended.
+pub(crate) struct SupersededKey {
+    pub(crate) key: Bytes,
+    pub(crate) superseding: Revision,
+    pub(crate) mod_revision: i64,
+}
+
+/// For each key of a range that changed after a revision, where its version of then is.
+pub(crate) struct Superseded<'a> {
+    engine: &'a Engine,
+    snapshot: &'a Snapshot,
+    revision: i64,
+    end: Option<Vec<u8>>,
+    rows: Option<Rows>,
+    steps: usize,
+    /// The key answered last; its further rows do not matter.
+    done: Vec<u8>,
+}
+
+impl<'a> Superseded<'a> {
+    pub(crate) fn new(current: Current<'a>, range: &KeyRange, revision: i64) -> Self {
+        let (engine, snapshot) = (current.engine, current.snapshot);
+        let mut new = Self {
+            engine,
+            snapshot,
+            revision,
+            end: None,
+            rows: None,
+            steps: 0,
+            done: Vec::new(),
+        };
+        match range {
+            KeyRange::Empty => {}
+            KeyRange::One(key) => {
+                let prefix = history::prefix(key);
+                new.end = Some(after(&prefix));
+                new.seek(history::with_revision(
+                    prefix,
+                    Revision {
+                        main: revision + 1,
+                        sub: 0,
+                    },
+                ));
+            }
+            KeyRange::Span { start, end } => {
+                new.end = end.as_ref().map(|end| history::prefix(end));
+                new.seek(history::prefix(start));
+            }
+        }
+        new
+    }
+
+    fn seek(&mut self, from: Vec<u8>) {
+        self.steps = 0;
+        let rows = match &self.end {
+            Some(end) => self.snapshot.range(&self.engine.history, from..end.clone()),
+            None => self.snapshot.range(&self.engine.history, from..),
+        };
+        self.rows = Some(Rows::new(rows));
+    }
+
+    fn step(&mut self) -> Result<Option<SupersededKey>, StoreFailure> {
+        while let Some(row) = self.rows.as_mut().and_then(Iterator::next) {
+            let (key, value) = row?;
+            let (prefix, superseding) = history::split_key(&key)?;
+            if prefix == self.done {
+                self.step_over(prefix, None);
+            } else if superseding.main <= self.revision {
+                self.step_over(
+                    prefix,
+                    Some(Revision {
+                        main: self.revision + 1,
+                        sub: 0,
+                    }),
+                );
+            } else {
+                self.steps = 0;
+                self.done = prefix.to_vec();
+                let (key, mod_revision) = (history::user_key(prefix)?.into(), history::parse_value(&value)?);
+                return Ok(Some(SupersededKey {
+                    key,
+                    superseding,
+                    mod_revision,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Iterators of the engine cannot be moved, so a long way is cut short by a new one.
+    fn step_over(&mut self, prefix: &[u8], to: Option<Revision>) {
+        self.steps += 1;
+        if self.steps >= STEPS_MAX {
+            self.seek(match to {
+                Some(revision) => history::with_revision(prefix.to_vec(), revision),
+                None => after(prefix),
+            });
+        }
+    }
+}
+
+/// The first key after all rows of this one.
+fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut after = prefix.to_vec();
+    // The prefix ends in the end mark's 01.
+    if let Some(last) = after.last_mut() {
+        *last += 1;
+    }
+    after
+}
+
+impl Iterator for Superseded<'_> {
+    type Item = Result<SupersededKey, StoreFailure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}
+
+struct Walk<'a> {
+    newest: std::iter::Peekable<Box<dyn Iterator<Item = Keyed> + 'a>>,
+    superseded: std::iter::Peekable<Superseded<'a>>,
+    log: Log<'a>,
+    revision: i64,
+}
+
+enum Side {
+    Newest,
+    Superseded,
+    Both,
+}
+
+impl Walk<'_> {
+    fn side(&mut self) -> Option<Side> {
+        Some(match (self.newest.peek(), self.superseded.peek()) {
+            (None, None) => return None,
+            (Some(Ok((newest, _))), Some(Ok(old))) => match (*newest).cmp(&old.key) {
+                std::cmp::Ordering::Less => Side::Newest,
+                std::cmp::Ordering::Equal => Side::Both,
+                std::cmp::Ordering::Greater => Side::Superseded,
+            },
+            (Some(Err(_)), _) | (Some(_), None) => Side::Newest,
+            _ => Side::Superseded,
+        })
+    }
+
+    /// The next key, whether it was there at the revision or not.
+    fn step(&mut self) -> Option<Result<Option<(Bytes, Record)>, StoreFailure>> {
+        let side = self.side()?;
+        let newest = if matches!(side, Side::Superseded) {
+            None
+        } else {
+            self.newest.next()
+        };
+        let old = if matches!(side, Side::Newest) {
+            None
+        } else {
+            self.superseded.next()
+        };
+        Some(self.choose(newest, old))
+    }
+
+    fn choose(
+        &self,
+        newest: Option<Keyed>,
+        old: Option<Result<SupersededKey, StoreFailure>>,
+    ) -> Result<Option<(Bytes, Record)>, StoreFailure> {
+        match newest.transpose()? {
+            Some((key, record)) if record.mod_revision() <= self.revision => return Ok(Some((key, record))),
+            _ => {}
+        }
+        match old.transpose()? {
+            Some(old) => Ok(self
+                .log
+                .version_at(&old, self.revision)?
+                .map(|record| (old.key, record))),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Keyed;
+
+    fn next(&mut self) -> Option<Keyed> {
+        loop {
+            match self.step()? {
+                Ok(None) => {}
+                Ok(Some(found)) => return Some(Ok(found)),
+                Err(why) => return Some(Err(why)),
+            }
+        }
+    }
+}
