@@ -1,7 +1,8 @@
 //! Names, keys and values of etcd's buckets, both ways.
 
 use bytes::Bytes;
-use taffrail_proto::mvccpb::KeyValue;
+
+use crate::Revision;
 
 pub const ALARM: &[u8] = b"alarm";
 pub const AUTH: &[u8] = b"auth";
@@ -28,22 +29,6 @@ pub const TERM: &[u8] = b"term";
 const REVISION_BYTES: usize = 17;
 const TOMBSTONE: u8 = b't';
 
-/// A place in history: the transaction, and the change within it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Revision {
-    pub main: i64,
-    pub sub: i64,
-}
-
-/// One entry of the bucket `key`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    pub revision: Revision,
-    /// A deletion; of the key-value only the key is set.
-    pub tombstone: bool,
-    pub kv: KeyValue,
-}
-
 /// An entry of the bucket `lease`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct LeaseRecord {
@@ -59,7 +44,7 @@ pub fn revision_key(revision: Revision, tombstone: bool) -> Vec<u8> {
     let mut key = Vec::with_capacity(REVISION_BYTES + 1);
     key.extend_from_slice(&revision.main.to_be_bytes());
     key.push(b'_');
-    key.extend_from_slice(&revision.sub.to_be_bytes());
+    key.extend_from_slice(&u64::from(revision.sub).to_be_bytes());
     if tombstone {
         key.push(TOMBSTONE);
     }
@@ -74,8 +59,8 @@ pub fn parse_revision_key(key: &[u8]) -> Option<(Revision, bool)> {
         _ => return None,
     };
     let main = i64::from_be_bytes(*key.first_chunk()?);
-    let sub = i64::from_be_bytes(*key.get(9..)?.first_chunk()?);
-    (key[8] == b'_' && main >= 0 && sub >= 0).then_some((Revision { main, sub }, tombstone))
+    let sub = u64::from_be_bytes(*key.get(9..)?.first_chunk()?).try_into().ok()?;
+    (key[8] == b'_' && main >= 0).then_some((Revision { main, sub }, tombstone))
 }
 
 pub fn member_key(id: u64) -> Vec<u8> {

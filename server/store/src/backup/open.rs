@@ -10,9 +10,9 @@ use taffrail_proto::mvccpb::KeyValue;
 
 use super::bolt::{Bucket, Entries, ReadError, Reader};
 use super::checksum;
-use super::layout::{self, LeaseRecord, Record, parse_revision_key};
+use super::layout::{self, LeaseRecord, parse_revision_key};
 use super::source::AuthRecords;
-use crate::Lease;
+use crate::{Lease, StoredRevision};
 
 /// Why a snapshot file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -73,17 +73,25 @@ impl Backup {
             .map(|(name, bucket)| (name, self.reader.entries(bucket)))
     }
 
-    /// The oldest readable revision, -1 if there was no compaction. One that etcd had begun counts: its readers saw
-    /// it, and etcd itself would finish it.
+    /// How far etcd has removed what compaction lets go, -1 if there was none.
+    pub fn compaction_finished(&self) -> Result<i64, OpenBackupError> {
+        self.revision_in_meta(layout::FINISHED_COMPACTION)
+    }
+
+    /// The oldest readable revision, -1 if there was no compaction. One that etcd had only begun counts: its readers
+    /// saw it, and etcd itself would finish it.
     pub fn compacted(&self) -> Result<i64, OpenBackupError> {
-        let revision_in = |name| -> Result<i64, OpenBackupError> {
-            let Some(value) = self.value(layout::META, name)? else {
-                return Ok(-1);
-            };
-            let (revision, _) = parse_revision_key(&value).ok_or_else(|| malformed(layout::META, name))?;
-            Ok(revision.main)
+        Ok(self
+            .compaction_finished()?
+            .max(self.revision_in_meta(layout::SCHEDULED_COMPACTION)?))
+    }
+
+    fn revision_in_meta(&self, name: &[u8]) -> Result<i64, OpenBackupError> {
+        let Some(value) = self.value(layout::META, name)? else {
+            return Ok(-1);
         };
-        Ok(revision_in(layout::FINISHED_COMPACTION)?.max(revision_in(layout::SCHEDULED_COMPACTION)?))
+        let (revision, _) = parse_revision_key(&value).ok_or_else(|| malformed(layout::META, name))?;
+        Ok(revision.main)
     }
 
     /// The format's version; files of etcd before 3.6 do not say.
@@ -95,7 +103,9 @@ impl Backup {
     }
 
     /// History in ascending order of revisions.
-    pub fn records(&self) -> Result<impl Iterator<Item = Result<Record, OpenBackupError>> + '_, OpenBackupError> {
+    pub fn records(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<StoredRevision, OpenBackupError>> + '_, OpenBackupError> {
         Ok(self.entries(layout::KEY)?.map(|entry| {
             let (key, value) = entry?;
             parse_record(&key, value).ok_or_else(|| malformed(layout::KEY, &key))
@@ -171,9 +181,9 @@ fn malformed(bucket: &[u8], key: &[u8]) -> OpenBackupError {
     }
 }
 
-fn parse_record(key: &[u8], value: Bytes) -> Option<Record> {
+fn parse_record(key: &[u8], value: Bytes) -> Option<StoredRevision> {
     let (revision, tombstone) = parse_revision_key(key)?;
-    Some(Record {
+    Some(StoredRevision {
         revision,
         tombstone,
         kv: KeyValue::decode(value).ok()?,

@@ -3,8 +3,7 @@
 use taffrail_proto::authpb::{Role, User};
 use taffrail_proto::etcdserverpb::AlarmMember;
 
-use super::layout::Record;
-use crate::{Lease, StoreFailure};
+use crate::{Lease, RangeError, StoreFailure, StoredRevision, View};
 
 /// Everything a backup takes from the store, at one revision.
 pub trait BackupSource {
@@ -13,10 +12,32 @@ pub trait BackupSource {
     /// The compaction floor, -1 if there was no compaction.
     fn compacted(&self) -> i64;
     /// History in ascending order of revisions: all of it above the floor, and below it what was current there.
-    fn records(&self) -> impl Iterator<Item = Result<Record, StoreFailure>>;
+    fn records(&self) -> Result<impl Iterator<Item = Result<StoredRevision, StoreFailure>>, RangeError>;
     fn leases(&self) -> Result<Vec<Lease>, StoreFailure>;
     fn alarms(&self) -> Vec<AlarmMember>;
     fn auth(&self) -> Result<AuthRecords, StoreFailure>;
+}
+
+impl BackupSource for View {
+    fn revision(&self) -> i64 {
+        self.revision()
+    }
+    fn compacted(&self) -> i64 {
+        self.compacted()
+    }
+    fn records(&self) -> Result<impl Iterator<Item = Result<StoredRevision, StoreFailure>>, RangeError> {
+        self.revisions(self.revision())
+    }
+    fn leases(&self) -> Result<Vec<Lease>, StoreFailure> {
+        self.leases()
+    }
+    fn alarms(&self) -> Vec<AlarmMember> {
+        self.alarms()
+    }
+    /// The store keeps no users yet.
+    fn auth(&self) -> Result<AuthRecords, StoreFailure> {
+        Ok(AuthRecords::default())
+    }
 }
 
 /// Users, roles and whether they matter.

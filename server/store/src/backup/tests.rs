@@ -5,13 +5,14 @@ use taffrail_proto::authpb::{Role, User};
 use taffrail_proto::etcdserverpb::AlarmMember;
 use taffrail_proto::mvccpb::KeyValue;
 
+use super::write::write_buckets;
 use super::*;
-use crate::{Lease, StoreFailure};
+use crate::{Lease, RangeError, Revision, StoreFailure, StoredRevision};
 
 #[derive(Default, Clone)]
 struct Fake {
     compacted: i64,
-    records: Vec<Record>,
+    records: Vec<StoredRevision>,
     leases: Vec<Lease>,
     alarms: Vec<AlarmMember>,
     auth: AuthRecords,
@@ -27,8 +28,8 @@ impl BackupSource for Fake {
     fn compacted(&self) -> i64 {
         self.compacted
     }
-    fn records(&self) -> impl Iterator<Item = Result<Record, StoreFailure>> {
-        self.records.iter().cloned().map(Ok)
+    fn records(&self) -> Result<impl Iterator<Item = Result<StoredRevision, StoreFailure>>, RangeError> {
+        Ok(self.records.iter().cloned().map(Ok))
     }
     fn leases(&self) -> Result<Vec<Lease>, StoreFailure> {
         Ok(self.leases.clone())
@@ -41,7 +42,7 @@ impl BackupSource for Fake {
     }
 }
 
-fn put(main: i64, key: &str, create: i64, version: i64, value: &str, lease: i64) -> Record {
+fn put(main: i64, key: &str, create: i64, version: i64, value: &str, lease: i64) -> StoredRevision {
     let kv = KeyValue {
         key: Bytes::copy_from_slice(key.as_bytes()),
         create_revision: create,
@@ -50,19 +51,19 @@ fn put(main: i64, key: &str, create: i64, version: i64, value: &str, lease: i64)
         value: Bytes::copy_from_slice(value.as_bytes()),
         lease,
     };
-    Record {
+    StoredRevision {
         revision: Revision { main, sub: 0 },
         tombstone: false,
         kv,
     }
 }
 
-fn delete(main: i64, key: &str) -> Record {
+fn delete(main: i64, key: &str) -> StoredRevision {
     let kv = KeyValue {
         key: Bytes::copy_from_slice(key.as_bytes()),
         ..KeyValue::default()
     };
-    Record {
+    StoredRevision {
         revision: Revision { main, sub: 0 },
         tombstone: true,
         kv,
@@ -201,8 +202,8 @@ fn records_that_end_early_are_no_backup() {
         fn compacted(&self) -> i64 {
             -1
         }
-        fn records(&self) -> impl Iterator<Item = Result<Record, StoreFailure>> {
-            self.0.records().take(10)
+        fn records(&self) -> Result<impl Iterator<Item = Result<StoredRevision, StoreFailure>>, RangeError> {
+            Ok(self.0.records()?.take(10))
         }
         fn leases(&self) -> Result<Vec<Lease>, StoreFailure> {
             Ok(Vec::new())
@@ -233,4 +234,113 @@ fn a_sample_file_is_kept_on_request() {
     let mut source = sample();
     source.records.push(put(2_000, "leased", 2_000, 1, "v", 7));
     std::fs::copy(save(&source).path(), path).unwrap();
+}
+
+fn restored(
+    path: &std::path::Path,
+    options: RestoreOptions,
+) -> Result<(RestoreSummary, crate::Store, tempfile::TempDir), RestoreError> {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("store");
+    let summary = restore(path, &dir, &options)?;
+    let (store, _applier) = crate::Store::open(&dir, &crate::Options::default()).unwrap();
+    Ok((summary, store, folder))
+}
+
+#[test]
+fn a_restored_store_gives_the_same_backup() {
+    let source = sample();
+    let (summary, store, _folder) = restored(save(&source).path(), RestoreOptions::default()).unwrap();
+    assert_eq!((summary.revision, summary.compacted, summary.leases), (1_999, 2, 2));
+    let view = store.view();
+    assert_eq!((view.revision(), view.compacted()), (1_999, 2));
+    assert_eq!(
+        view.revisions(1_999).unwrap().collect::<Result<Vec<_>, _>>().unwrap(),
+        source.records
+    );
+    let mut again = tempfile::NamedTempFile::new().unwrap();
+    write(&view, &facts(), again.as_file_mut()).unwrap();
+    assert_eq!(status(again.path()).unwrap(), status(save(&source).path()).unwrap());
+}
+
+#[test]
+fn a_bumped_restore_keeps_only_what_is_current() {
+    let options = RestoreOptions {
+        bump_revision: 1_000,
+        mark_compacted: true,
+        skip_hash_check: false,
+    };
+    let (summary, store, _folder) = restored(save(&sample()).path(), options).unwrap();
+    assert_eq!(
+        (summary.revision, summary.compacted, summary.records),
+        (2_999, 2_999, 501)
+    );
+    assert_eq!((store.view().revision(), store.view().compacted()), (2_999, 2_999));
+}
+
+#[test]
+fn a_bump_is_only_taken_together_with_marking_compacted() {
+    let saved = save(&sample());
+    for (bump_revision, mark_compacted) in [(5, false), (0, true)] {
+        let options = RestoreOptions {
+            bump_revision,
+            mark_compacted,
+            skip_hash_check: false,
+        };
+        assert!(matches!(restored(saved.path(), options), Err(RestoreError::HalfBump)));
+    }
+    let options = RestoreOptions {
+        bump_revision: u64::MAX,
+        mark_compacted: true,
+        skip_hash_check: false,
+    };
+    assert!(matches!(
+        restored(saved.path(), options),
+        Err(RestoreError::BumpTooFar { .. })
+    ));
+}
+
+#[test]
+fn enabled_access_control_is_never_dropped() {
+    let mut source = sample();
+    source.auth = AuthRecords {
+        enabled: true,
+        revision: 3,
+        users: vec![],
+        roles: vec![],
+    };
+    let refused = restored(save(&source).path(), RestoreOptions::default());
+    assert!(matches!(refused, Err(RestoreError::AuthEnabled { .. })));
+}
+
+#[test]
+fn a_compaction_that_was_only_begun_is_finished() {
+    let mut source = sample();
+    source.compacted = -1;
+    let survivors_of = |floor| {
+        let saved = save(&source);
+        let backup = Backup::open(saved.path()).unwrap();
+        let survivors = super::survivors::Survivors::find(&backup, floor).unwrap();
+        let left: Vec<_> = source
+            .records
+            .iter()
+            .filter(|record| survivors.contains(record))
+            .take(3)
+            .collect();
+        left.iter()
+            .map(|record| (record.revision.main, record.tombstone))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(survivors_of(-1), [(2, false), (3, false), (4, false)]);
+    assert_eq!(survivors_of(4), [(3, false), (4, false), (5, true)]);
+    assert_eq!(survivors_of(5), [(4, false), (5, true), (6, false)]);
+    assert_eq!(survivors_of(6), [(4, false), (6, false), (7, false)]);
+}
+
+#[test]
+fn an_existing_folder_is_not_restored_into() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("something"), "").unwrap();
+    let refused = restore(save(&sample()).path(), folder.path(), &RestoreOptions::default());
+    assert!(matches!(refused, Err(RestoreError::NotEmpty(_))));
 }

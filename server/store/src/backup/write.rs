@@ -6,9 +6,9 @@ use std::io::{Seek, Write};
 use prost::Message;
 
 use super::bolt::{WriteError, Writer};
-use super::layout::{self, LeaseRecord, Revision};
+use super::layout::{self, LeaseRecord};
 use super::source::{BackupFacts, BackupMember, BackupSource, BackupSummary};
-use crate::{Lease, StoreFailure};
+use crate::{Lease, RangeError, Revision, StoreFailure, View};
 
 /// etcd counts the first revision of an empty store as 1.
 const FIRST_REVISION: i64 = 1;
@@ -19,6 +19,8 @@ pub enum BackupError {
     #[error(transparent)]
     Store(#[from] StoreFailure),
     #[error(transparent)]
+    Range(#[from] RangeError),
+    #[error(transparent)]
     Write(#[from] WriteError),
     /// The records end early, so that a member restored from them would go back in time.
     #[error("the records reach revision {reached}, but the store is at {expected}")]
@@ -28,8 +30,13 @@ pub enum BackupError {
 /// A small bucket: bbolt wants its keys in order.
 type Small = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// Writes one file from position 0 of `out`. The checksum that ends a snapshot file is not part of it.
-pub fn write_buckets(
+/// Writes one file from position 0 of `out`. The checksum that ends a snapshot file is not part of it: see
+/// [`Chunks`](super::Chunks). Blocks for as long as it takes to read everything.
+pub fn write(view: &View, facts: &BackupFacts, out: &mut (impl Write + Seek)) -> Result<BackupSummary, BackupError> {
+    write_buckets(view, facts, out)
+}
+
+pub(super) fn write_buckets(
     source: &impl BackupSource,
     facts: &BackupFacts,
     out: &mut (impl Write + Seek),
@@ -73,7 +80,7 @@ fn write_small<W: Write + Seek>(file: &mut Writer<W>, name: &[u8], entries: Smal
 fn write_records<W: Write + Seek>(file: &mut Writer<W>, source: &impl BackupSource) -> Result<u64, BackupError> {
     let mut bucket = file.bucket(layout::KEY)?;
     let (mut count, mut reached, mut value) = (0, source.compacted().max(FIRST_REVISION), Vec::new());
-    for record in source.records() {
+    for record in source.records()? {
         let record = record?;
         value.clear();
         // A Vec grows, so encoding into it cannot fail.
