@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "mvccpb/kv.proto",
     "etcdserverpb/kv.proto",
     "etcdserverpb/watch.proto",
@@ -11,6 +11,7 @@ const PROTOS: [&str; 8] = [
     "etcdserverpb/maintenance.proto",
     "etcdserverpb/auth.proto",
     "etcdserverpb/raft.proto",
+    "grpc/health/v1/health.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

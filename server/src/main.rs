@@ -1,1 +1,58 @@
-fn main() {}
+//! The front door: parse, boot, run.
+
+mod args;
+mod boot;
+mod config;
+mod data_dir;
+mod serve;
+mod snapshot;
+mod telemetry;
+mod version;
+
+use std::process::ExitCode;
+
+use args::Settings;
+use config::Config;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// etcd's exit code for a command line it does not understand.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("snapshot") => snapshot::run(&words),
+        Some("--version" | "-version") => version::print(),
+        _ => match Settings::read(words.into_iter(), std::env::vars()) {
+            Ok(settings) => member(&settings),
+            Err(error) => wrong_usage(&error),
+        },
+    }
+}
+
+fn member(settings: &Settings) -> ExitCode {
+    let spoken = std::env::var("ETCD_COMPATIBILITY_VERSION").ok();
+    let result = Config::new(settings, spoken).and_then(|config| {
+        telemetry::start_log(settings)?;
+        boot::run(config, settings)
+    });
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    telemetry::last_words(&error);
+    ExitCode::FAILURE
+}
+
+fn wrong_usage(error: &anyhow::Error) -> ExitCode {
+    let Some(usage) = error.downcast_ref::<clap::Error>() else {
+        eprintln!("taffrail: {error:#}");
+        return ExitCode::FAILURE;
+    };
+    // Nothing is left to do if the terminal is gone.
+    let _ = usage.print();
+    if usage.use_stderr() {
+        ExitCode::from(EXIT_USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,1 +1,68 @@
-//! door
+//! The wire, as etcd speaks it.
+//!
+//! Enters: gRPC calls and HTTP requests of the client port. Leaves: etcd's answers, to the letter. Always holds:
+//! below this room nobody knows status codes, error texts or headers; a request that reaches the member is well
+//! formed. One file per etcd service.
+
+mod auth;
+mod caller;
+mod check;
+mod cluster;
+mod grpc;
+mod header;
+mod health;
+mod http;
+mod kv;
+mod lease;
+mod maintenance;
+pub mod metrics;
+mod status;
+mod watch;
+
+use std::sync::Arc;
+
+use taffrail_member::Member;
+
+pub use grpc::Grpc;
+pub use http::{client_routes, metrics_routes};
+pub use metrics::Metrics;
+
+/// What a request may ask for at most.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// Operations or compares of one transaction, nested ones included along each path.
+    pub txn_ops_max: usize,
+    /// Encoded size of one request; a little more is let in so that etcd's own error can be given.
+    pub request_bytes_max: usize,
+    /// The storage version that snapshots and `Status` tell.
+    pub storage_version: String,
+    /// Histograms of handling times, which cost memory per method.
+    pub extensive_metrics: bool,
+}
+
+/// What transport adds to a request's size before it refuses by itself (etcd grpc.go).
+pub(crate) const GRPC_OVERHEAD_BYTES: usize = 512 << 10;
+
+/// Every etcd service on top of one member.
+#[derive(Clone)]
+pub struct Api(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub member: Member,
+    pub config: ApiConfig,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Api {
+    pub fn new(member: Member, config: ApiConfig, metrics: Arc<Metrics>) -> Self {
+        Api(Arc::new(Inner {
+            member,
+            config,
+            metrics,
+        }))
+    }
+
+    pub(crate) fn member(&self) -> &Member {
+        &self.0.member
+    }
+}

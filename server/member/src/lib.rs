@@ -1,1 +1,94 @@
-//! door
+//! One living member.
+//!
+//! Enters: well-formed requests of known callers. Leaves: answers, and for watchers a stream of events. Always
+//! holds: a write is answered only after it is durable and applied here; a read that is not serializable sees every
+//! write acknowledged before it began; a watcher sees every event of its range once, in order, a revision at a time.
+//!
+//! Time starts here: leases expire, compaction runs on schedule, requests give up. The rooms below know no clock.
+
+mod backup;
+mod config;
+mod counters;
+mod ears;
+mod error;
+mod ids;
+mod lease;
+mod membership;
+mod range;
+mod read;
+mod status;
+mod upkeep;
+pub mod watch;
+mod write;
+
+use std::sync::Arc;
+
+use taffrail_consensus::Node;
+use taffrail_store::Store;
+
+pub use config::{AutoCompaction, Limits, MemberConfig, QUOTA_DEFAULT_BYTES};
+pub use counters::Counters;
+pub use ears::Ears;
+pub use error::{BackupError, LeaseError, ReadError, WriteError};
+pub use lease::LeaseTtl;
+pub use membership::MemberInfo;
+pub use range::KeyRange;
+pub use status::Status;
+pub use taffrail_consensus::{BarrierError, Leadership, Progress, ProposeError};
+pub use taffrail_store::{ApplyError, RangeError, Sizes};
+pub use write::TxnError;
+
+/// The handle to a running member. Cloning is cheap.
+#[derive(Clone)]
+pub struct Member(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub config: MemberConfig,
+    pub store: Store,
+    pub node: Node,
+    pub ears: Arc<Ears>,
+    pub ids: ids::IdGenerator,
+    pub admission: write::Admission,
+    pub upkeep: upkeep::Upkeep,
+}
+
+impl Member {
+    /// Brings a member to life on a running node. `ears` must be the listener the node was started with.
+    pub fn start(config: MemberConfig, store: Store, node: Node, ears: Arc<Ears>) -> Self {
+        let member = Member(Arc::new(Inner {
+            ids: ids::IdGenerator::new(config.member_id, config.started_at_ms),
+            admission: write::Admission::new(config.limits.inflight_bytes_max),
+            upkeep: upkeep::Upkeep::new(),
+            config,
+            store,
+            node,
+            ears,
+        }));
+        lease::spawn_clock(&member);
+        upkeep::spawn(&member);
+        membership::spawn_publish(&member);
+        member
+    }
+
+    pub fn config(&self) -> &MemberConfig {
+        &self.0.config
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.0.ears.counters
+    }
+
+    /// Resolves with the cause once this member can no longer go on.
+    pub async fn failed(&self) -> String {
+        tokio::select! {
+            cause = self.0.node.failed() => cause,
+            cause = self.0.upkeep.failed() => cause,
+        }
+    }
+
+    /// Stops taking part. Requests under way end with "stopped".
+    pub async fn shutdown(&self) {
+        self.0.ears.hub.close();
+        self.0.node.shutdown().await;
+    }
+}

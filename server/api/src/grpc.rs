@@ -1,0 +1,228 @@
+//! One door for every gRPC call: finds the service by path and counts what happens.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::http::{HeaderMap, Request, Response};
+use http_body::Body as HttpBody;
+use taffrail_proto::etcdserverpb::auth_server::AuthServer;
+use taffrail_proto::etcdserverpb::cluster_server::ClusterServer;
+use taffrail_proto::etcdserverpb::kv_server::KvServer;
+use taffrail_proto::etcdserverpb::lease_server::LeaseServer;
+use taffrail_proto::etcdserverpb::maintenance_server::MaintenanceServer;
+use taffrail_proto::etcdserverpb::watch_server::WatchServer;
+use taffrail_proto::health::health_server::HealthServer;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::Service;
+
+use crate::metrics::grpc::{Call, Kind, Method};
+use crate::status::INVALID_CLIENT_API_VERSION;
+use crate::{Api, GRPC_OVERHEAD_BYTES, Metrics};
+
+/// The client's own version, counted (etcd rpctypes/metadatafields.go).
+const CLIENT_API_VERSION: &str = "client-api-version";
+
+/// Serves every gRPC path of the client port.
+#[derive(Clone)]
+pub struct Grpc {
+    metrics: Arc<Metrics>,
+    kv: KvServer<Api>,
+    watch: WatchServer<Api>,
+    lease: LeaseServer<Api>,
+    cluster: ClusterServer<Api>,
+    maintenance: MaintenanceServer<Api>,
+    auth: AuthServer<Api>,
+    health: HealthServer<Api>,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl Grpc {
+    pub fn new(api: Api) -> Self {
+        let bytes_max = api.0.config.request_bytes_max + GRPC_OVERHEAD_BYTES;
+        Grpc {
+            metrics: Arc::clone(&api.0.metrics),
+            kv: KvServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            watch: WatchServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            lease: LeaseServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            cluster: ClusterServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            maintenance: MaintenanceServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            auth: AuthServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            health: HealthServer::new(api),
+        }
+    }
+
+    fn dispatch<B>(&mut self, request: Request<B>) -> Answer
+    where
+        B: HttpBody<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    {
+        let service = request.uri().path().split('/').nth(1).unwrap_or_default();
+        match service {
+            "etcdserverpb.KV" => self.kv.call(request),
+            "etcdserverpb.Watch" => self.watch.call(request),
+            "etcdserverpb.Lease" => self.lease.call(request),
+            "etcdserverpb.Cluster" => self.cluster.call(request),
+            "etcdserverpb.Maintenance" => self.maintenance.call(request),
+            "etcdserverpb.Auth" => self.auth.call(request),
+            "grpc.health.v1.Health" => self.health.call(request),
+            unknown => {
+                let status = Status::unimplemented(format!("unknown service {unknown}"));
+                Box::pin(async move { Ok(status.into_http()) })
+            }
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Grpc
+where
+    B: HttpBody<Data = bytes::Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answer {
+        let Some(method) = Method::find(request.uri().path()) else {
+            return self.dispatch(request);
+        };
+        let call = self.metrics.grpc.start(method, Instant::now());
+        if let Err(status) = self.count_client(method, request.headers()) {
+            call.finish(status.code());
+            return Box::pin(async move { Ok(status.into_http()) });
+        }
+        let answer = self.dispatch(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            rename_oversize(response.headers_mut());
+            Ok(watch_over(response, method, call))
+        })
+    }
+}
+
+impl Grpc {
+    fn count_client(&self, method: Method, headers: &HeaderMap) -> Result<(), Status> {
+        let version = headers.get(CLIENT_API_VERSION).map(|value| value.as_bytes());
+        let version = match version.map(std::str::from_utf8) {
+            None => "unknown",
+            Some(Ok(version)) => version,
+            Some(Err(_)) => return Err(INVALID_CLIENT_API_VERSION.into()),
+        };
+        self.metrics.grpc.count_client(method.kind(), version);
+        Ok(())
+    }
+}
+
+/// Ends the count of a call: a unary one here, a stream when its body ends.
+fn watch_over(response: Response<Body>, method: Method, call: Call) -> Response<Body> {
+    match code_of(response.headers()) {
+        Some(code) => {
+            call.finish(code);
+            response
+        }
+        None if method.kind() == Kind::Unary => {
+            call.sent(1);
+            call.finish(Code::Ok);
+            response
+        }
+        None => response.map(|body| Body::new(Counted { body, call: Some(call) })),
+    }
+}
+
+fn code_of(headers: &HeaderMap) -> Option<Code> {
+    headers
+        .get("grpc-status")
+        .map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+/// tonic calls a message that is too large out of range; etcd's transport calls it exhausted.
+fn rename_oversize(headers: &mut HeaderMap) {
+    let oversized = code_of(headers) == Some(Code::OutOfRange)
+        && headers
+            .get("grpc-message")
+            .is_some_and(|text| text.as_bytes().starts_with(b"Error"));
+    if oversized {
+        headers.insert("grpc-status", axum::http::HeaderValue::from_static("8"));
+        let text = "grpc: received message larger than max";
+        headers.insert("grpc-message", axum::http::HeaderValue::from_static(text));
+    }
+}
+
+/// The body of a streaming answer, watched until it ends or its client leaves.
+struct Counted {
+    body: Body,
+    call: Option<Call>,
+}
+
+impl HttpBody for Counted {
+    type Data = bytes::Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.note(frame);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+impl Counted {
+    fn note(&mut self, frame: &http_body::Frame<bytes::Bytes>) {
+        if let (Some(data), Some(call)) = (frame.data_ref(), &self.call) {
+            call.sent(messages_in(data));
+        }
+        if let Some(code) = frame.trailers_ref().and_then(code_of)
+            && let Some(call) = self.call.take()
+        {
+            call.finish(code);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.finish(Code::Cancelled);
+        }
+    }
+}
+
+/// gRPC messages in a frame, each behind a flag byte and its length; tonic sends whole ones.
+fn messages_in(mut data: &[u8]) -> u64 {
+    let mut messages = 0;
+    while let [_, a, b, c, d, rest @ ..] = data {
+        messages += 1;
+        let bytes = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        data = rest.get(bytes..).unwrap_or_default();
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_in_a_frame_are_counted() {
+        assert_eq!(messages_in(&[]), 0);
+        assert_eq!(messages_in(&[0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0]), 2);
+        assert_eq!(messages_in(&[0, 0, 0, 0, 9, 1]), 1);
+    }
+}

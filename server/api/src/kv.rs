@@ -1,0 +1,59 @@
+//! etcdserverpb.KV
+
+use taffrail_proto::etcdserverpb as pb;
+use taffrail_proto::etcdserverpb::kv_server::Kv;
+use tonic::{Request, Response, Status};
+
+use crate::{Api, check, status};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Kv for Api {
+    async fn range(&self, request: Request<pb::RangeRequest>) -> Answer<pb::RangeResponse> {
+        self.demand_leader(request.metadata())?;
+        let request = request.into_inner();
+        check::range(&request)?;
+        self.respond(self.member().range(request).await.map_err(status::read)?)
+    }
+
+    type RangeStreamStream = tokio_stream::Empty<Result<pb::RangeStreamResponse, Status>>;
+
+    /// Not part of the contract of 3.6; clients fall back to Range on this code.
+    async fn range_stream(&self, _: Request<pb::RangeRequest>) -> Answer<Self::RangeStreamStream> {
+        Err(Status::unimplemented(
+            "unknown method RangeStream for service etcdserverpb.KV",
+        ))
+    }
+
+    async fn put(&self, request: Request<pb::PutRequest>) -> Answer<pb::PutResponse> {
+        self.demand_leader(request.metadata())?;
+        let request = request.into_inner();
+        check::put(&request)?;
+        self.respond(self.member().put(request).await.map_err(status::write)?)
+    }
+
+    async fn delete_range(&self, request: Request<pb::DeleteRangeRequest>) -> Answer<pb::DeleteRangeResponse> {
+        self.demand_leader(request.metadata())?;
+        let request = request.into_inner();
+        check::delete_range(&request)?;
+        self.respond(self.member().delete_range(request).await.map_err(status::write)?)
+    }
+
+    async fn txn(&self, request: Request<pb::TxnRequest>) -> Answer<pb::TxnResponse> {
+        self.demand_leader(request.metadata())?;
+        let request = request.into_inner();
+        check::txn(&request, self.0.config.txn_ops_max)?;
+        self.respond(self.member().txn(request).await.map_err(status::txn)?)
+    }
+
+    async fn compact(&self, request: Request<pb::CompactionRequest>) -> Answer<pb::CompactionResponse> {
+        self.demand_leader(request.metadata())?;
+        self.respond(
+            self.member()
+                .compact(request.into_inner())
+                .await
+                .map_err(status::write)?,
+        )
+    }
+}

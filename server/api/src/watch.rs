@@ -1,0 +1,245 @@
+//! etcdserverpb.Watch
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::Stream;
+use prost::Message;
+use taffrail_member::KeyRange;
+use taffrail_member::watch::{INVALID_WATCH_ID, WatchItem, WatchSpec, WatchStream};
+use taffrail_proto::etcdserverpb as pb;
+use taffrail_proto::etcdserverpb::watch_create_request::FilterType;
+use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
+use taffrail_proto::etcdserverpb::watch_server::Watch;
+use taffrail_proto::mvccpb;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::status::{COMPACTED, STOPPED};
+use crate::{Api, GRPC_OVERHEAD_BYTES};
+
+#[tonic::async_trait]
+impl Watch for Api {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
+
+    /// Requests are read in a task of their own; answers are pulled by the client's flow control.
+    async fn watch(
+        &self,
+        request: Request<Streaming<pb::WatchRequest>>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.demand_leader(request.metadata())?;
+        let stream = Arc::new(self.member().watch_stream());
+        let reader = tokio::spawn(read_requests(self.clone(), Arc::clone(&stream), request.into_inner()));
+        let talk = Talk {
+            tick: Instant::now() + self.member().config().watch_progress_interval,
+            api: self.clone(),
+            stream,
+            reader: reader.abort_handle(),
+            ready: VecDeque::new(),
+        };
+        Ok(Response::new(Box::pin(futures::stream::unfold(talk, Talk::next))))
+    }
+}
+
+/// Until the client hangs up. That it has no more requests does not end its watches.
+async fn read_requests(api: Api, stream: Arc<WatchStream>, mut requests: Streaming<pb::WatchRequest>) {
+    while let Ok(Some(request)) = requests.message().await {
+        api.0.metrics.grpc.received("/etcdserverpb.Watch/Watch");
+        stream.ready().await;
+        match request.request_union {
+            Some(RequestUnion::CreateRequest(create)) => open(&stream, create),
+            Some(RequestUnion::CancelRequest(cancel)) => stream.cancel(cancel.watch_id),
+            Some(RequestUnion::ProgressRequest(_)) => stream.request_progress(),
+            None => tracing::info!("ignored a watch request without content"),
+        }
+    }
+}
+
+fn open(stream: &WatchStream, create: pb::WatchCreateRequest) {
+    if create.start_revision < 0 {
+        return stream.refuse(COMPACTED.text);
+    }
+    let filters = |kind| create.filters().any(|filter| filter == kind);
+    let (no_put, no_delete) = (filters(FilterType::Noput), filters(FilterType::Nodelete));
+    // An empty key stands for the smallest one.
+    let key = if create.key.is_empty() {
+        Bytes::from_static(b"\0")
+    } else {
+        create.key
+    };
+    stream.create(WatchSpec {
+        range: KeyRange::new(key, create.range_end),
+        start_revision: create.start_revision,
+        watch_id: create.watch_id,
+        progress_notify: create.progress_notify,
+        no_put,
+        no_delete,
+        prev_kv: create.prev_kv,
+        fragment: create.fragment,
+    });
+}
+
+/// The answering half of one stream.
+struct Talk {
+    api: Api,
+    stream: Arc<WatchStream>,
+    reader: AbortHandle,
+    /// When progress is next due.
+    tick: Instant,
+    /// Fragments of the last item.
+    ready: VecDeque<pb::WatchResponse>,
+}
+
+impl Talk {
+    async fn next(mut self) -> Option<(Result<pb::WatchResponse, Status>, Self)> {
+        if let Some(response) = self.ready.pop_front() {
+            return Some((Ok(response), self));
+        }
+        let Some(item) = self.stream.next(&mut self.tick).await else {
+            return Some((Err(STOPPED.into()), self));
+        };
+        let response = self.response(item);
+        Some((Ok(response), self))
+    }
+
+    fn response(&mut self, item: WatchItem) -> pb::WatchResponse {
+        let headed = |watch_id, revision| pb::WatchResponse {
+            header: Some(self.api.header(revision)),
+            watch_id,
+            ..Default::default()
+        };
+        match item {
+            WatchItem::Created { watch_id, revision } => pb::WatchResponse {
+                created: true,
+                ..headed(watch_id, revision)
+            },
+            WatchItem::Refused { revision, reason } => pb::WatchResponse {
+                created: true,
+                canceled: true,
+                cancel_reason: reason.to_owned(),
+                ..headed(INVALID_WATCH_ID, revision)
+            },
+            WatchItem::Canceled { watch_id, revision } => pb::WatchResponse {
+                canceled: true,
+                ..headed(watch_id, revision)
+            },
+            WatchItem::Compacted {
+                watch_id,
+                compact_revision,
+            } => pb::WatchResponse {
+                canceled: true,
+                compact_revision,
+                ..headed(watch_id, 0)
+            },
+            WatchItem::Progress { watch_id, revision } => headed(watch_id, revision),
+            WatchItem::Events {
+                watch_id,
+                revision,
+                events,
+                prev_kv,
+                fragment,
+            } => {
+                let events = events.iter().map(|event| wire(event, prev_kv)).collect();
+                let whole = pb::WatchResponse {
+                    events,
+                    ..headed(watch_id, revision)
+                };
+                if fragment { self.fragments(whole) } else { whole }
+            }
+        }
+    }
+
+    /// Splits what is too large for one message; the first part is returned, the others wait.
+    fn fragments(&mut self, whole: pb::WatchResponse) -> pb::WatchResponse {
+        let bytes_max = self.api.0.config.request_bytes_max + GRPC_OVERHEAD_BYTES;
+        if whole.encoded_len() < bytes_max || whole.events.len() < 2 {
+            return whole;
+        }
+        self.ready.extend(split(whole, bytes_max));
+        self.ready.pop_front().unwrap_or_default()
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+fn wire(event: &mvccpb::Event, prev_kv: bool) -> mvccpb::Event {
+    let prev_kv = if prev_kv { event.prev_kv.clone() } else { None };
+    mvccpb::Event {
+        r#type: event.r#type,
+        kv: event.kv.clone(),
+        prev_kv,
+    }
+}
+
+/// Parts below `bytes_max`, but never less than one event; all but the last are marked as fragments.
+fn split(whole: pb::WatchResponse, bytes_max: usize) -> Vec<pb::WatchResponse> {
+    let pb::WatchResponse { events, .. } = whole.clone();
+    let frame = pb::WatchResponse {
+        events: Vec::new(),
+        fragment: true,
+        ..whole
+    };
+    let mut parts = vec![frame.clone()];
+    let mut bytes = frame.encoded_len();
+    for event in events {
+        let event_bytes = event.encoded_len() + 8;
+        let part = parts.len() - 1;
+        if bytes + event_bytes >= bytes_max && !parts[part].events.is_empty() {
+            parts.push(frame.clone());
+            bytes = frame.encoded_len();
+        }
+        bytes += event_bytes;
+        let part = parts.len() - 1;
+        parts[part].events.push(event);
+    }
+    if let Some(last) = parts.last_mut() {
+        last.fragment = false;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(value_bytes: usize) -> mvccpb::Event {
+        let kv = mvccpb::KeyValue {
+            key: "k".into(),
+            value: vec![0; value_bytes].into(),
+            ..Default::default()
+        };
+        mvccpb::Event {
+            kv: Some(kv),
+            ..Default::default()
+        }
+    }
+
+    fn sizes(parts: &[pb::WatchResponse]) -> Vec<(usize, bool)> {
+        parts.iter().map(|part| (part.events.len(), part.fragment)).collect()
+    }
+
+    #[test]
+    fn fragments_hold_every_event_once_and_only_the_last_is_unmarked() {
+        let whole = pb::WatchResponse {
+            events: (0..5).map(|_| event(100)).collect(),
+            ..Default::default()
+        };
+        assert_eq!(sizes(&split(whole, 260)), [(2, true), (2, true), (1, false)]);
+    }
+
+    #[test]
+    fn an_event_larger_than_the_bound_travels_whole() {
+        let whole = pb::WatchResponse {
+            events: vec![event(1000), event(1)],
+            ..Default::default()
+        };
+        assert_eq!(sizes(&split(whole, 100)), [(1, true), (1, false)]);
+    }
+}

@@ -1,0 +1,75 @@
+//! Hears every applied entry, on the apply thread, and tells the parts of the member that care.
+
+use std::sync::Arc;
+
+use taffrail_consensus::Listener;
+use taffrail_proto::mvccpb::event::EventType;
+use taffrail_store::{Applied, Response, Store, View};
+use tokio::sync::Notify;
+
+use crate::counters::Counters;
+use crate::lease::LeaseClock;
+use crate::watch::Hub;
+
+/// The listener a node is started with; the member is then started with the same one.
+pub struct Ears {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) leases: LeaseClock,
+    pub(crate) counters: Arc<Counters>,
+    /// Wakes whoever reclaims space after a compaction.
+    pub(crate) compacted: Notify,
+}
+
+impl Ears {
+    pub fn new(store: &Store) -> Arc<Self> {
+        let counters = Arc::new(Counters::default());
+        Arc::new(Ears {
+            hub: Arc::new(Hub::new(store.view().revision(), Arc::clone(&counters))),
+            leases: LeaseClock::default(),
+            counters,
+            compacted: Notify::new(),
+        })
+    }
+}
+
+impl Listener for Ears {
+    fn applied(&self, batch: &[Applied], _view: &View) {
+        for applied in batch {
+            self.heed(applied);
+        }
+        self.hub.publish(batch);
+    }
+}
+
+impl Ears {
+    fn heed(&self, applied: &Applied) {
+        self.count(applied);
+        match &applied.answer {
+            Ok(Response::LeaseGrant(grant)) => {
+                self.counters.leases_granted.add(1);
+                self.leases.granted(grant.id, grant.ttl);
+            }
+            Ok(Response::LeaseRevoke(_)) => self.counters.leases_revoked.add(1),
+            Ok(Response::Compaction(_)) => {
+                self.counters.compactions.add(1);
+                self.compacted.notify_one();
+            }
+            Ok(Response::Txn(_)) => self.counters.txns.add(1),
+            _ => {}
+        }
+    }
+
+    fn count(&self, applied: &Applied) {
+        self.counters.events.add(applied.events.len() as u64);
+        for event in &applied.events {
+            match (event.r#type(), &event.kv) {
+                (EventType::Put, Some(kv)) => {
+                    self.counters.puts.add(1);
+                    self.counters.put_bytes.add((kv.key.len() + kv.value.len()) as u64);
+                }
+                (EventType::Put, None) => {}
+                (EventType::Delete, _) => self.counters.deletes.add(1),
+            }
+        }
+    }
+}

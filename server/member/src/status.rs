@@ -1,0 +1,65 @@
+//! How a member is doing, for `Maintenance.Status`, health checks and metrics.
+
+use taffrail_consensus::{Leadership, Progress};
+use taffrail_proto::etcdserverpb::AlarmMember;
+use taffrail_store::{HashKv, RangeError, Sizes, StoreFailure};
+use tokio::sync::watch;
+
+use crate::{Member, ReadError};
+
+#[derive(Debug, Clone)]
+pub struct Status {
+    pub revision: i64,
+    pub compact_revision: i64,
+    pub leader: Option<u64>,
+    pub progress: Progress,
+    pub sizes: Sizes,
+    pub is_learner: bool,
+    pub alarms: Vec<AlarmMember>,
+    pub cluster_version: Option<String>,
+}
+
+impl Member {
+    pub fn status(&self) -> Status {
+        let view = self.view();
+        let own = self.config().member_id;
+        Status {
+            revision: view.revision(),
+            compact_revision: view.compacted(),
+            leader: self.leader(),
+            progress: self.progress(),
+            sizes: self.0.store.sizes(),
+            is_learner: self.0.node.members().get(&own).is_some_and(|peer| peer.learner),
+            alarms: view.alarms(),
+            cluster_version: view.cluster_version(),
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.0.node.progress()
+    }
+
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.0.node.leadership()
+    }
+
+    /// etcd's hash of the key space; reads everything, so it leaves the async workers.
+    pub async fn hash_kv(&self, revision: i64) -> Result<(i64, HashKv), ReadError> {
+        let view = self.view();
+        let current = view.revision();
+        let hash = blocking(move || view.hash_kv(revision)).await?;
+        Ok((current, hash?))
+    }
+
+    pub async fn hash(&self) -> Result<(i64, u32), ReadError> {
+        let view = self.view();
+        let current = view.revision();
+        let hash = blocking(move || view.hash()).await?;
+        Ok((current, hash.map_err(RangeError::Failure)?))
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ReadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|lost| ReadError::from(StoreFailure::Io(std::io::Error::other(lost))))
+}

@@ -1,0 +1,59 @@
+//! What keeps a member healthy while nobody asks for anything: reclaiming space, compacting on schedule, the quota.
+
+mod compactor;
+pub(crate) mod quota;
+mod reclaim;
+
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+
+use crate::{AutoCompaction, Member};
+
+/// How often the leader looks whether an alarm can go off.
+const HEAL_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Upkeep {
+    /// One reclaim at a time.
+    reclaiming: Mutex<()>,
+    failure: watch::Sender<Option<String>>,
+}
+
+impl Upkeep {
+    pub fn new() -> Self {
+        Upkeep {
+            reclaiming: Mutex::new(()),
+            failure: watch::Sender::new(None),
+        }
+    }
+
+    /// Resolves with the cause once upkeep cannot go on, which means that the store cannot.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.subscribe();
+        match failure.wait_for(Option::is_some).await {
+            Ok(cause) => cause.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+pub(crate) fn spawn(member: &Member) {
+    tokio::spawn(reclaim::run(member.clone()));
+    tokio::spawn(heal(member.clone()));
+    match member.config().auto_compaction {
+        AutoCompaction::Off => {}
+        AutoCompaction::Periodic(period) => drop(tokio::spawn(compactor::periodic(member.clone(), period))),
+        AutoCompaction::Revision(keep) => drop(tokio::spawn(compactor::by_revision(member.clone(), keep))),
+    }
+}
+
+async fn heal(member: Member) {
+    let mut tick = tokio::time::interval(HEAL_INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if member.is_leader() {
+            member.heal_space_alarm().await;
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The writing door: admission, proposal, answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message;
+use taffrail_proto::etcdserverpb::{
+    AlarmRequest, AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
+    InternalRaftRequest, PutRequest, PutResponse, RequestHeader, TxnRequest, TxnResponse,
+};
+use taffrail_store::Response;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::upkeep::quota;
+use crate::{Member, ReadError, WriteError, read};
+
+/// Bounds what is proposed and not answered.
+pub(crate) struct Admission {
+    inflight_bytes: Arc<Semaphore>,
+}
+
+impl Admission {
+    pub fn new(inflight_bytes_max: usize) -> Self {
+        Admission {
+            inflight_bytes: Arc::new(Semaphore::new(inflight_bytes_max)),
+        }
+    }
+
+    fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, WriteError> {
+        let bytes = u32::try_from(bytes).map_err(|_| WriteError::TooManyRequests)?;
+        Arc::clone(&self.inflight_bytes)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| WriteError::TooManyRequests)
+    }
+}
+
+/// Takes the one kind of answer an operation can have.
+macro_rules! expect_answer {
+    ($response:expr, $kind:ident) => {
+        match $response {
+            Response::$kind(answer) => Ok(answer),
+            _ => Err(WriteError::Unexpected),
+        }
+    };
+}
+pub(crate) use expect_answer;
+
+impl Member {
+    pub async fn put(&self, put: PutRequest) -> Result<PutResponse, WriteError> {
+        self.check_quota(quota::put_cost(&put)).await?;
+        let request = InternalRaftRequest {
+            put: Some(put),
+            ..Default::default()
+        };
+        expect_answer!(self.propose(request).await?, Put)
+    }
+
+    pub async fn delete_range(&self, delete: DeleteRangeRequest) -> Result<DeleteRangeResponse, WriteError> {
+        let request = InternalRaftRequest {
+            delete_range: Some(delete),
+            ..Default::default()
+        };
+        expect_answer!(self.propose(request).await?, DeleteRange)
+    }
+
+    /// Runs a transaction; one that cannot change anything is answered without the log.
+    pub async fn txn(&self, txn: TxnRequest) -> Result<TxnResponse, TxnError> {
+        if read::is_read_only(&txn) {
+            return Ok(self.read_txn(txn).await?);
+        }
+        self.check_quota(quota::txn_cost(&txn)).await?;
+        let request = InternalRaftRequest {
+            txn: Some(txn),
+            ..Default::default()
+        };
+        Ok(expect_answer!(self.propose(request).await?, Txn)?)
+    }
+
+    /// Moves the compaction floor; with `physical` it returns only when the space is given back.
+    pub async fn compact(&self, compaction: CompactionRequest) -> Result<CompactionResponse, WriteError> {
+        let physical = compaction.physical;
+        let request = InternalRaftRequest {
+            compaction: Some(compaction),
+            ..Default::default()
+        };
+        let answer = expect_answer!(self.propose(request).await?, Compaction)?;
+        if physical {
+            self.reclaim().await;
+        }
+        Ok(answer)
+    }
+
+    pub async fn alarm(&self, alarm: AlarmRequest) -> Result<AlarmResponse, WriteError> {
+        let request = InternalRaftRequest {
+            alarm: Some(alarm),
+            ..Default::default()
+        };
+        expect_answer!(self.propose(request).await?, Alarm)
+    }
+
+    /// Sends one entry through the log and waits until it is applied here.
+    pub(crate) async fn propose(&self, mut request: InternalRaftRequest) -> Result<Response, WriteError> {
+        request.header = Some(RequestHeader {
+            id: self.0.ids.next(),
+            ..Default::default()
+        });
+        let entry = Bytes::from(request.encode_to_vec());
+        let _permit = self.admit(entry.len())?;
+        let counters = &self.0.ears.counters;
+        counters.proposals_pending.add(1);
+        let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(entry)).await;
+        counters.proposals_pending.add(-1);
+        match answer {
+            Ok(Ok(answer)) => Ok(answer?),
+            Ok(Err(error)) => {
+                counters.proposals_failed.add(1);
+                Err(error.into())
+            }
+            Err(_) => {
+                counters.proposals_failed.add(1);
+                Err(WriteError::TimedOut)
+            }
+        }
+    }
+
+    fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, WriteError> {
+        let limits = &self.0.config.limits;
+        let progress = self.0.node.progress();
+        if progress.committed_index.saturating_sub(progress.applied_index) > limits.apply_lag_entries_max {
+            return Err(WriteError::TooManyRequests);
+        }
+        if bytes > limits.request_bytes_max {
+            return Err(WriteError::TooLarge {
+                bytes,
+                max: limits.request_bytes_max,
+            });
+        }
+        self.0.admission.admit(bytes)
+    }
+}
+
+/// A transaction is a read or a write, and fails as one of them.
+#[derive(Debug, thiserror::Error)]
+pub enum TxnError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_in_flight_are_bounded_and_given_back() {
+        let admission = Admission::new(10);
+        let first = admission.admit(8).expect("8 of 10");
+        assert!(matches!(admission.admit(3), Err(WriteError::TooManyRequests)));
+        drop(first);
+        assert!(admission.admit(10).is_ok());
+    }
+}

@@ -1,0 +1,105 @@
+//! The YAML config file (etcd embed/config.go): flag names as keys, security settings in two groups.
+
+use anyhow::{Context, Result};
+use serde_yaml_ng::Value;
+
+use super::{FLAGS, Kind, Settings};
+
+/// Groups whose keys become flags with a prefix.
+const GROUPS: [(&str, &str); 4] = [
+    ("client-transport-security", ""),
+    ("peer-transport-security", "peer-"),
+    ("discovery-config", "discovery-"),
+    ("socket-options", "socket-"),
+];
+
+/// Keys that are spelled otherwise in a group than on the command line.
+const RENAMED: [(&str, &str); 4] = [
+    ("peer-allowed-cn", "peer-cert-allowed-cn"),
+    ("peer-allowed-hostname", "peer-cert-allowed-hostname"),
+    ("allowed-hostname", "client-cert-allowed-hostname"),
+    ("peer-skip-client-san-verification", "peer-skip-client-san-verification"),
+];
+
+pub(super) fn read(path: &str) -> Result<Settings> {
+    parse(&std::fs::read_to_string(path)?)
+}
+
+fn parse(text: &str) -> Result<Settings> {
+    let mut settings = Settings::default();
+    let root: Value = serde_yaml_ng::from_str(text).context("it is not valid YAML")?;
+    let Value::Mapping(root) = root else {
+        return Ok(settings);
+    };
+    for (key, value) in &root {
+        let key = key.as_str().unwrap_or_default();
+        match (GROUPS.iter().find(|(group, _)| *group == key), value) {
+            (Some((_, prefix)), Value::Mapping(group)) => {
+                for (key, value) in group {
+                    set(
+                        &mut settings,
+                        &format!("{prefix}{}", key.as_str().unwrap_or_default()),
+                        value,
+                    )?;
+                }
+            }
+            _ => set(&mut settings, key, value)?,
+        }
+    }
+    Ok(settings)
+}
+
+/// etcd reads its file without being strict: a key it does not know is skipped. We say so.
+fn set(settings: &mut Settings, key: &str, value: &Value) -> Result<()> {
+    let key = RENAMED.iter().find(|(from, _)| *from == key).map_or(key, |(_, to)| to);
+    let key = key.strip_prefix("experimental-").unwrap_or(key);
+    let Some(flag) = FLAGS.iter().find(|flag| flag.name == key) else {
+        settings
+            .warnings
+            .push(format!("unknown key {key} in the config file is ignored"));
+        return Ok(());
+    };
+    settings.set(flag, text(value, flag.kind))
+}
+
+fn text(value: &Value, kind: Kind) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(on) => on.to_string(),
+        Value::Number(number) if kind == Kind::Duration => format!("{number}ns"),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Sequence(items) => items.iter().map(|item| text(item, kind)).collect::<Vec<_>>().join(","),
+        Value::Mapping(_) | Value::Tagged(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_every_shape_become_text() {
+        let yaml = "name: a\nsnapshot-count: 7\nunsafe-no-fsync: true\nlog-outputs: [stdout, x.log]\n\
+                    watch-progress-notify-interval: 5000000000\nsocket-options:\n  reuse-port: true\n";
+        let settings = parse(yaml).expect("valid");
+        assert_eq!(settings.get("snapshot-count"), "7");
+        assert_eq!(settings.get("unsafe-no-fsync"), "true");
+        assert_eq!(settings.get("log-outputs"), "stdout,x.log");
+        assert_eq!(settings.get("watch-progress-notify-interval"), "5000000000ns");
+        assert_eq!(settings.get("socket-reuse-port"), "true");
+    }
+
+    #[test]
+    fn transport_security_is_refused_like_its_flags() {
+        assert!(parse("client-transport-security:\n  cert-file: /a\n").is_err());
+        assert!(parse("peer-transport-security:\n  client-cert-auth: false\n").is_ok());
+    }
+
+    #[test]
+    fn unknown_keys_warn_and_broken_yaml_fails() {
+        assert_eq!(parse("no-such: 1\n").expect("valid").warnings.len(), 1);
+        assert!(parse("a: [").is_err());
+        assert!(parse("").expect("empty is fine").warnings.is_empty());
+    }
+}

@@ -1,0 +1,160 @@
+//! The order of waking: directory, store, log, membership, member, doors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow};
+use taffrail_api::{Api, ApiConfig, Metrics};
+use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
+use taffrail_member::{Ears, Limits, Member, MemberConfig};
+use taffrail_store::{Options, Store};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Settings;
+use crate::config::Config;
+use crate::data_dir::DataDir;
+use crate::serve::Doors;
+use crate::telemetry::{self, Observer};
+
+/// Runs a member until it is told to stop or cannot go on.
+///
+/// # Errors
+/// What kept it from starting, or what stopped it.
+pub fn run(config: Config, settings: &Settings) -> Result<()> {
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(live(config));
+    // Blocking reads may still run; they must not hold the process back.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn live(config: Config) -> Result<()> {
+    let metrics = Arc::new(Metrics::new(config.extensive_metrics)?);
+    metrics.set_started(unix_time().as_secs_f64());
+    let dir = DataDir::open(&config.data_dir, config.wal_dir.as_deref(), &config.bootstrap)?;
+    let doors = Doors::open(&config).await?;
+    let member = wake(&config, &dir, &metrics).await?;
+    telemetry::watch_leadership(&member, &metrics);
+    let api = Api::new(member.clone(), api_config(&config), Arc::clone(&metrics));
+    let serving = doors.serve(api, &config, &metrics);
+    until_leader(&member).await;
+    telemetry::ready();
+    tokio::select! {
+        cause = member.failed() => return Err(anyhow!("stopped, because going on could lose data: {cause}")),
+        signal = told_to_stop() => tracing::info!(signal = signal?, "received signal, shutting down"),
+    }
+    tokio::spawn(leave_at_second_signal());
+    member.shutdown().await;
+    serving.drain().await;
+    tracing::info!("closed member");
+    Ok(())
+}
+
+/// From files to a member that takes part.
+async fn wake(config: &Config, dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Member> {
+    let path = dir.store();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&path, &Options::default())).await?;
+    let (store, applier) = opened.context("cannot open the store")?;
+    let ears = Ears::new(&store);
+    let machine = Machine {
+        store: store.clone(),
+        applier,
+        listener: Arc::clone(&ears) as _,
+    };
+    let observer = Arc::new(Observer::new(Arc::clone(metrics)));
+    let node = Node::start_recorded(node_config(config, dir), machine, observer).await;
+    let node = node.context("cannot start from the raft log")?;
+    if !node.is_founded().await {
+        node.found(founders(dir))
+            .await
+            .context("cannot write the first membership")?;
+    }
+    Ok(Member::start(member_config(config, dir), store, node, ears))
+}
+
+fn node_config(config: &Config, dir: &DataDir) -> NodeConfig {
+    NodeConfig {
+        member_id: dir.identity.member_id,
+        log_dir: dir.wal().to_owned(),
+        heartbeat_interval: config.heartbeat_interval,
+        election_timeout: config.election_timeout,
+        snapshot_count_entries: config.snapshot_count_entries,
+        snapshot_catchup_entries: config.snapshot_catchup_entries,
+        unsafe_no_fsync: config.unsafe_no_fsync,
+    }
+}
+
+fn founders(dir: &DataDir) -> BTreeMap<u64, Peer> {
+    let peer = |urls: &Vec<String>| Peer {
+        peer_urls: urls.clone(),
+        learner: false,
+    };
+    dir.identity
+        .members
+        .iter()
+        .map(|founder| (founder.id, peer(&founder.peer_urls)))
+        .collect()
+}
+
+fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
+    MemberConfig {
+        cluster_id: dir.identity.cluster_id,
+        member_id: dir.identity.member_id,
+        name: config.name.clone(),
+        client_urls: config.client_urls.clone(),
+        version: config.version.clone(),
+        started_at_ms: unix_time().as_millis() as u64,
+        request_timeout: config.request_timeout(),
+        lease_ttl_min_s: config.lease_ttl_min_s(),
+        election_timeout: config.election_timeout,
+        limits: Limits {
+            request_bytes_max: config.request_bytes_max,
+            ..Limits::default()
+        },
+        quota_bytes: config.quota_bytes,
+        auto_compaction: config.auto_compaction,
+        watch_progress_interval: config.watch_progress_interval,
+        scratch_dir: dir.scratch(),
+    }
+}
+
+fn api_config(config: &Config) -> ApiConfig {
+    ApiConfig {
+        txn_ops_max: config.txn_ops_max,
+        request_bytes_max: config.request_bytes_max,
+        storage_version: config.storage_version(),
+        extensive_metrics: config.extensive_metrics,
+    }
+}
+
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Ready means that the first read barrier was passed, so that no client meets a member without a leader.
+async fn until_leader(member: &Member) {
+    while member.barrier().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn told_to_stop() -> Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("terminated"),
+        _ = interrupt.recv() => Ok("interrupt"),
+    }
+}
+
+/// Somebody has no patience for the drain.
+async fn leave_at_second_signal() {
+    if let Ok(signal) = told_to_stop().await {
+        tracing::warn!(signal, "received another signal, leaving at once");
+        std::process::exit(1);
+    }
+}

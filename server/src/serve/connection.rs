@@ -1,0 +1,135 @@
+//! One accepted connection: HTTP/1 or HTTP/2, gRPC or plain.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Request, Response, header};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use taffrail_api::{Grpc, Metrics};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::Service as _;
+
+use super::counted::Counted;
+use crate::config::Config;
+
+/// Pause after the process ran out of descriptors.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Which requests a port answers.
+#[derive(Clone)]
+pub(super) struct Service {
+    grpc: Option<Grpc>,
+    routes: Router,
+}
+
+type Body = Either<tonic::body::Body, axum::body::Body>;
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl Service {
+    pub fn new(grpc: Option<Grpc>, routes: Router) -> Self {
+        Service { grpc, routes }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        match &self.grpc {
+            Some(grpc) if is_grpc(&request) => {
+                let answer = grpc.clone().call(request);
+                Box::pin(async move { Ok(answer.await?.map(Either::Left)) })
+            }
+            _ => {
+                let answer = self.routes.clone().call(request);
+                Box::pin(async move { Ok(answer.await?.map(Either::Right)) })
+            }
+        }
+    }
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let content = request.headers().get(header::CONTENT_TYPE);
+    content.is_some_and(|content| content.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// How connections are spoken with.
+#[derive(Clone)]
+pub(super) struct Connections {
+    builder: Builder<TokioExecutor>,
+    metrics: Arc<Metrics>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Connections {
+    pub fn new(config: &Config, metrics: Arc<Metrics>, stopped: watch::Receiver<bool>) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new());
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(config.connection_streams_max)
+            .keep_alive_interval(config.ping_interval)
+            .keep_alive_timeout(config.ping_timeout);
+        Connections {
+            builder,
+            metrics,
+            stopped,
+        }
+    }
+
+    /// Accepts until told to stop, then waits for its connections.
+    pub async fn accept(mut self, door: TcpListener, service: Service) {
+        let mut open = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = told(&mut self.stopped) => break,
+                accepted = door.accept() => match accepted {
+                    Ok((stream, _)) => drop(open.spawn(self.clone().talk(stream, service.clone()))),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
+                },
+                Some(_) = open.join_next() => {}
+            }
+        }
+        drop(door);
+        while open.join_next().await.is_some() {}
+    }
+
+    async fn talk(mut self, stream: TcpStream, service: Service) {
+        // Without this every small answer waits for the acknowledgement of the last one.
+        if let Err(error) = stream.set_nodelay(true) {
+            return tracing::debug!(%error, "a connection closed at once");
+        }
+        let io = TokioIo::new(Counted::new(stream, Arc::clone(&self.metrics)));
+        let mut connection = pin!(self.builder.serve_connection_with_upgrades(io, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = told(&mut self.stopped) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "a connection ended badly");
+        }
+    }
+}
+
+/// Resolves when the ports are to be closed.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left to tell us, which is as good as being told.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

@@ -1,0 +1,118 @@
+//! The listeners: one port for gRPC and HTTP, maybe more for HTTP or metrics alone; drained on shutdown.
+
+mod connection;
+mod counted;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use taffrail_api::{Api, Grpc, Metrics};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use connection::{Connections, Service};
+
+/// How long requests under way may take after the member was told to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// Connections the kernel holds before they are accepted.
+const BACKLOG_CONNECTIONS: u32 = 4096;
+
+/// Every port, bound before anything else is woken: a port in use is found out first.
+pub struct Doors {
+    client: Vec<TcpListener>,
+    client_http: Vec<TcpListener>,
+    metrics: Vec<TcpListener>,
+}
+
+/// What runs behind the doors.
+pub struct Serving {
+    stop: watch::Sender<bool>,
+    loops: JoinSet<()>,
+}
+
+impl Doors {
+    pub async fn open(config: &Config) -> Result<Self> {
+        Ok(Doors {
+            client: bind(&config.listen.client, config)?,
+            client_http: bind(&config.listen.client_http, config)?,
+            metrics: bind(&config.listen.metrics, config)?,
+        })
+    }
+
+    pub fn serve(self, api: Api, config: &Config, metrics: &Arc<Metrics>) -> Serving {
+        let Doors {
+            client,
+            client_http,
+            metrics: metrics_doors,
+        } = self;
+        let (stop, stopped) = watch::channel(false);
+        let mut serving = Serving {
+            stop,
+            loops: JoinSet::new(),
+        };
+        let connections = Connections::new(config, Arc::clone(metrics), stopped);
+        let routes = taffrail_api::client_routes(api.clone());
+        let beside_grpc = if client_http.is_empty() {
+            routes.clone()
+        } else {
+            Router::new()
+        };
+        let both = Service::new(Some(Grpc::new(api.clone())), beside_grpc);
+        serving.accept(client, &connections, &both);
+        serving.accept(client_http, &connections, &Service::new(None, routes));
+        serving.accept(
+            metrics_doors,
+            &connections,
+            &Service::new(None, taffrail_api::metrics_routes(api)),
+        );
+        serving
+    }
+}
+
+impl Serving {
+    fn accept(&mut self, doors: Vec<TcpListener>, connections: &Connections, service: &Service) {
+        for door in doors {
+            if let Ok(address) = door.local_addr() {
+                tracing::info!(%address, "serving client traffic insecurely; this is strongly discouraged!");
+            }
+            self.loops.spawn(connections.clone().accept(door, service.clone()));
+        }
+    }
+
+    /// No new connections or requests; those under way are finished, but not waited for without end.
+    pub async fn drain(mut self) {
+        self.stop.send_replace(true);
+        let finished = async { while self.loops.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN_MAX, finished).await.is_err() {
+            tracing::warn!("some requests did not finish in time and are dropped");
+        }
+    }
+}
+
+fn bind(addresses: &[SocketAddr], config: &Config) -> Result<Vec<TcpListener>> {
+    let bind = |address: &SocketAddr| {
+        let listener = bind_one(*address, config);
+        listener.with_context(|| format!("cannot listen on {address}: is the port in use?"))
+    };
+    addresses.iter().map(bind).collect()
+}
+
+fn bind_one(address: SocketAddr, config: &Config) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // Go sets this on every listener, so that a restart does not wait for old connections.
+    socket.set_reuseaddr(true)?;
+    if config.reuse_port {
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG_CONNECTIONS)
+}

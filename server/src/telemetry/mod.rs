@@ -1,0 +1,139 @@
+//! What the process says about itself: log lines, disk times, readiness.
+
+mod lines;
+
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use taffrail_api::Metrics;
+use taffrail_consensus::Recorder;
+use taffrail_member::Member;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use crate::args::Settings;
+use lines::{Form, Lines};
+
+/// Starts the log as the flags want it.
+///
+/// # Errors
+/// Unknown level, format or output.
+pub fn start_log(settings: &Settings) -> Result<()> {
+    let form = match settings.get("log-format") {
+        "json" => Form::Json,
+        "console" => Form::Console,
+        other => bail!("--log-format={other} is neither json nor console"),
+    };
+    let builder = tracing_subscriber::fmt().with_max_level(level(settings.get("log-level"))?);
+    builder
+        .with_writer(output(settings.get("log-outputs"))?)
+        .event_format(Lines(form))
+        .init();
+    Ok(())
+}
+
+fn level(name: &str) -> Result<LevelFilter> {
+    Ok(match name {
+        "debug" => LevelFilter::DEBUG,
+        "info" => LevelFilter::INFO,
+        "warn" => LevelFilter::WARN,
+        "error" | "dpanic" | "panic" | "fatal" => LevelFilter::ERROR,
+        other => bail!("--log-level={other} is none of debug, info, warn, error, dpanic, panic, fatal"),
+    })
+}
+
+/// One output; several are written to the first of them that is not the default.
+fn output(names: &str) -> Result<BoxMakeWriter> {
+    let mut names = names.split(',').filter(|name| !name.is_empty());
+    match names.next() {
+        None | Some("default" | "stderr" | "systemd/journal") => Ok(BoxMakeWriter::new(std::io::stderr)),
+        Some("stdout") => Ok(BoxMakeWriter::new(std::io::stdout)),
+        Some(path) => {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            Ok(BoxMakeWriter::new(
+                file.with_context(|| format!("--log-outputs={path} cannot be written"))?,
+            ))
+        }
+    }
+}
+
+/// Why the process ends: to the log, and in plain words for whoever started it by hand.
+pub fn last_words(error: &anyhow::Error) {
+    tracing::error!(error = format!("{error:#}"), "cannot go on");
+    eprintln!("taffrail: {error:#}");
+}
+
+/// Tells the log's reader and systemd that clients may come (sd_notify(3)).
+pub fn ready() {
+    tracing::info!("ready to serve client requests");
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let told = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"READY=1", path));
+    if let Err(error) = told {
+        tracing::warn!(%error, "cannot tell systemd that the member is ready");
+    }
+}
+
+/// Counts the leaders that were seen.
+pub fn watch_leadership(member: &Member, metrics: &Arc<Metrics>) {
+    let (mut leadership, metrics) = (member.leadership(), Arc::clone(metrics));
+    tokio::spawn(async move {
+        let mut last = None;
+        loop {
+            let now = *leadership.borrow_and_update();
+            if now.leader.is_some() && now.leader != last {
+                tracing::info!(
+                    leader = format!("{:x}", now.leader.unwrap_or(0)),
+                    term = now.term,
+                    "elected leader"
+                );
+                metrics.leader_changes.fetch_add(1, Relaxed);
+                last = now.leader;
+            }
+            if leadership.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Puts the times of log and store into the metrics.
+pub struct Observer {
+    metrics: Arc<Metrics>,
+}
+
+/// Batches slower than this are worth a line (etcd --warning-apply-duration).
+const SLOW_APPLY: Duration = Duration::from_millis(100);
+
+impl Observer {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Observer { metrics }
+    }
+}
+
+impl Recorder for Observer {
+    fn fsync(&self, took: Duration) {
+        self.metrics.disk.wal_fsync.observe(took.as_secs_f64());
+    }
+
+    fn write(&self, took: Duration, bytes: u64) {
+        self.metrics.disk.wal_write.observe(took.as_secs_f64());
+        self.metrics.disk.wal_write_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    fn apply(&self, took: Duration, entries: u64) {
+        self.metrics.disk.backend_commit.observe(took.as_secs_f64());
+        if took > SLOW_APPLY {
+            tracing::warn!(took = format!("{took:?}"), entries, "apply request took too long");
+        }
+    }
+
+    fn snapshot(&self, took: Duration) {
+        self.metrics.disk.backend_snapshot.observe(took.as_secs_f64());
+        tracing::info!(took = format!("{took:?}"), "saved snapshot");
+    }
+}
