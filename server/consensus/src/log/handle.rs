@@ -150,6 +150,11 @@ impl Log {
             .map_err(|_| closed())
     }
 
+    #[cfg(test)]
+    pub fn begin_anywhere(&self) {
+        self.memory().begins_anywhere = true;
+    }
+
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // Nothing panics halfway through a change of it.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)

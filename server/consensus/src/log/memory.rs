@@ -31,6 +31,9 @@ pub struct Memory {
     recent_bytes: usize,
     recent_bytes_max: usize,
     files: BTreeMap<u64, Arc<dyn DiskFile>>,
+    /// openraft's own tests begin logs in the middle.
+    #[cfg(test)]
+    pub begins_anywhere: bool,
 }
 
 /// What a read needs after the lock is released.
@@ -54,6 +57,8 @@ impl Memory {
             recent_bytes: 0,
             recent_bytes_max,
             files: BTreeMap::new(),
+            #[cfg(test)]
+            begins_anywhere: false,
         }
     }
 
@@ -71,6 +76,10 @@ impl Memory {
 
     /// Refuses a hole: raft looks at the last entry only.
     pub fn append(&mut self, entry: Entry) -> Result<(), String> {
+        #[cfg(test)]
+        if self.begins_anywhere && self.last.index == 0 {
+            (self.first, self.last.index) = (entry.position.index, entry.position.index - 1);
+        }
         if entry.position.index != self.last.index + 1 {
             return Err(format!(
                 "entry {} does not follow entry {}",
@@ -92,6 +101,9 @@ impl Memory {
     }
 
     pub fn truncate(&mut self, last: Position) {
+        if last.index >= self.last.index {
+            return;
+        }
         while self
             .recent
             .back()
@@ -101,6 +113,8 @@ impl Memory {
         }
         self.places
             .truncate((last.index + 1).saturating_sub(self.first) as usize);
+        // While recovering, a segment may begin after entries that were truncated and later purged.
+        self.first = self.first.min(last.index + 1);
         self.last = last;
     }
 

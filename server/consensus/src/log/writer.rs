@@ -69,10 +69,11 @@ impl Writer {
         }
         self.write_batch(batch, bytes)
             .and_then(|()| self.publish(batch))
-            .inspect_err(|error| {
+            .map_err(|error| {
                 let why = format!("the raft log cannot be written: {error}; what reached the disk is unknown");
                 self.failure.set(why.clone());
-                self.poisoned = Some(why);
+                self.poisoned = Some(why.clone());
+                io::Error::new(error.kind(), why)
             })
     }
 
@@ -207,7 +208,9 @@ impl Writer {
                 }
                 Write::Truncate(last) => {
                     memory.truncate(*last);
-                    self.last = *last;
+                    if last.index < self.last.index {
+                        self.last = *last;
+                    }
                 }
                 Write::Purge(upto) => {
                     memory.purge(*upto);
