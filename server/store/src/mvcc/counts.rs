@@ -35,8 +35,11 @@ impl Counts {
         }
     }
 
-    /// From stored rows in key order; None if the first chunk is missing.
+    /// From stored rows in key order; before the first key there are none. None if only the first chunk is missing.
     pub(crate) fn from_rows(rows: Vec<(Bytes, u32)>) -> Option<Self> {
+        if rows.is_empty() {
+            return Some(Self::new());
+        }
         let (firsts, keys): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         firsts.first()?.is_empty().then(|| Self {
             firsts: Arc::new(firsts),
