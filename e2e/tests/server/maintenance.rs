@@ -20,7 +20,7 @@ async fn status_tells_version_leader_indexes_and_sizes() {
     let member = Member::fresh().await;
     member.put(put("k", vec![1; 100_000])).await;
     let status = member.status().await;
-    let header = status.header.clone().unwrap();
+    let header = status.header.unwrap();
     assert!(status.version.starts_with("3."), "{}", status.version);
     assert_eq!((status.leader, status.is_learner), (header.member_id, false));
     assert!(status.raft_index >= status.raft_applied_index && status.raft_applied_index > 0 && status.raft_term > 0);
