@@ -41,7 +41,7 @@ async fn live(config: Config) -> Result<()> {
     telemetry::watch_leadership(&member, &metrics);
     let api = Api::new(member.clone(), api_config(&config), Arc::clone(&metrics));
     let serving = doors.serve(api, &config, &metrics);
-    until_leader(&member).await;
+    member.publish().await;
     telemetry::ready();
     tokio::select! {
         cause = member.failed() => return Err(anyhow!("stopped, because going on could lose data: {cause}")),
@@ -133,13 +133,6 @@ fn api_config(config: &Config) -> ApiConfig {
 
 fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// Ready means that the first read barrier was passed, so that no client meets a member without a leader.
-async fn until_leader(member: &Member) {
-    while member.barrier().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn told_to_stop() -> Result<&'static str> {

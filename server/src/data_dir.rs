@@ -209,6 +209,11 @@ fn found(root: &Path, wal: &Path, bootstrap: &Bootstrap) -> Result<Identity> {
             dir.display()
         );
     }
+    ensure!(
+        !bootstrap.joining,
+        "--initial-cluster-state=existing, but {} holds no member: this version cannot join a cluster",
+        root.display()
+    );
     let identity = Identity::new(bootstrap);
     write_identity(root, &identity)?;
     Ok(identity)
@@ -247,6 +252,7 @@ mod tests {
         Bootstrap {
             member_id: 7,
             cluster_id: 9,
+            joining: false,
             members: vec![FirstMember {
                 id: 7,
                 name: "a".into(),

@@ -66,7 +66,6 @@ impl Member {
         }));
         lease::spawn_clock(&member);
         upkeep::spawn(&member);
-        membership::spawn_publish(&member);
         member
     }
 

@@ -8,7 +8,7 @@ use taffrail_proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, Clus
 use crate::Member;
 
 /// Pause between two tries to make name and client URLs known.
-const PUBLISH_RETRY: Duration = Duration::from_millis(200);
+const PUBLISH_RETRY: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberInfo {
@@ -48,6 +48,16 @@ impl Member {
         self.0.node.leadership().borrow().leader
     }
 
+    /// Makes name, client URLs and version known through the log, however long it takes. Clients are to come after.
+    pub async fn publish(&self) {
+        while let Some(request) = self.unpublished() {
+            if self.propose(request).await.is_err() {
+                tokio::time::sleep(PUBLISH_RETRY).await;
+            }
+        }
+        tracing::info!(name = self.config().name, "published local member to cluster through raft");
+    }
+
     fn own_attributes(&self) -> Attributes {
         Attributes {
             name: self.0.config.name.clone(),
@@ -84,20 +94,4 @@ impl Member {
         }
         None
     }
-}
-
-/// Makes name, client URLs and version known through the log, once each, until it worked.
-pub(crate) fn spawn_publish(member: &Member) {
-    let member = member.clone();
-    tokio::spawn(async move {
-        while let Some(request) = member.unpublished() {
-            if member.propose(request).await.is_err() {
-                tokio::time::sleep(PUBLISH_RETRY).await;
-            }
-        }
-        tracing::info!(
-            name = member.config().name,
-            "published local member to cluster through raft"
-        );
-    });
 }

@@ -130,6 +130,8 @@ pub fn command() -> Command {
             "taffrail [flags]\n       taffrail snapshot status FILE\n       taffrail snapshot restore FILE [flags]",
         )
         .disable_version_flag(true)
+        // The last one counts, as in Go.
+        .args_override_self(true)
         .arg(
             Arg::new("version")
                 .long("version")

@@ -14,6 +14,8 @@ pub struct Bootstrap {
     pub member_id: u64,
     pub cluster_id: u64,
     pub members: Vec<FirstMember>,
+    /// The cluster is there already. Heeded only by a member without data.
+    pub joining: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +27,11 @@ pub struct FirstMember {
 
 impl Bootstrap {
     pub fn new(settings: &Settings, name: &str) -> Result<Self> {
-        match settings.get("initial-cluster-state") {
-            "new" | "existing" => {}
+        let joining = match settings.get("initial-cluster-state") {
+            "new" => false,
+            "existing" => true,
             other => bail!("unexpected clusterState {other:?}: it is \"new\" or \"existing\""),
-        }
+        };
         let own = advertised(settings, "initial-advertise-peer-urls")?;
         let token = settings.get("initial-cluster-token");
         let members = first_members(settings.get("initial-cluster"), name, &own, token)?;
@@ -41,10 +44,16 @@ impl Bootstrap {
             mine.peer_urls.join(","),
             own.join(",")
         );
+        ensure!(
+            members.len() == 1,
+            "--initial-cluster names {} members: this version runs a single one",
+            members.len()
+        );
         Ok(Bootstrap {
             member_id: mine.id,
             cluster_id: cluster_id(&members),
             members,
+            joining,
         })
     }
 }

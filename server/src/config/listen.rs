@@ -11,7 +11,6 @@ pub struct Listen {
     pub client: Vec<SocketAddr>,
     /// Where HTTP has ports of its own; then the client addresses speak gRPC alone.
     pub client_http: Vec<SocketAddr>,
-    pub peer: Vec<SocketAddr>,
     pub metrics: Vec<SocketAddr>,
 }
 
@@ -20,7 +19,6 @@ impl Listen {
         Ok(Listen {
             client: addresses(settings, "listen-client-urls")?,
             client_http: addresses(settings, "listen-client-http-urls")?,
-            peer: addresses(settings, "listen-peer-urls")?,
             metrics: addresses(settings, "listen-metrics-urls")?,
         })
     }

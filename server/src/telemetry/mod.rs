@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail};
 use taffrail_api::Metrics;
 use taffrail_consensus::Recorder;
 use taffrail_member::Member;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::prelude::*;
 
 use crate::args::Settings;
 use lines::{Form, Lines};
@@ -27,11 +28,17 @@ pub fn start_log(settings: &Settings) -> Result<()> {
         "console" => Form::Console,
         other => bail!("--log-format={other} is neither json nor console"),
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level(settings.get("log-level"))?);
-    builder
-        .with_writer(output(settings.get("log-outputs"))?)
-        .event_format(Lines(form))
-        .init();
+    let level = level(settings.get("log-level"))?;
+    // The consensus library tells every step; only its warnings are ours, unless somebody debugs.
+    let steps = if level > LevelFilter::INFO {
+        level
+    } else {
+        level.min(LevelFilter::WARN)
+    };
+    let targets = Targets::new().with_default(level).with_target("openraft", steps);
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines(form));
+    let lines = lines.with_writer(output(settings.get("log-outputs"))?);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(())
 }
 
