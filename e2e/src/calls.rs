@@ -67,13 +67,13 @@ impl Member {
         let answer = self.lease().lease_revoke(LeaseRevokeRequest { id }).await;
         revision(&answer.expect("the revocation succeeds").into_inner().header)
     }
+    /// With the attached keys, sorted: etcd gives them in any order.
     pub async fn time_to_live(&self, id: i64) -> LeaseTimeToLiveResponse {
         let request = LeaseTimeToLiveRequest { id, keys: true };
-        self.lease()
-            .lease_time_to_live(request)
-            .await
-            .expect("the lease is looked up")
-            .into_inner()
+        let answer = self.lease().lease_time_to_live(request).await;
+        let mut answer = answer.expect("the lease is looked up").into_inner();
+        answer.keys.sort();
+        answer
     }
     pub async fn keep_alive(&self, id: i64) -> LeaseKeepAliveResponse {
         let once = futures::stream::iter([LeaseKeepAliveRequest { id }]);

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use taffrail_e2e::requests::{FROM_KEY, get, grant, put, range};
-use taffrail_e2e::{Exit, Member, http, program};
+use taffrail_e2e::{Exit, Member, program};
 use taffrail_proto::etcdserverpb::RangeRequest;
 use tonic::Code;
 
@@ -68,8 +68,6 @@ async fn odd_numbers_are_harmless() {
 #[tokio::test]
 async fn bytes_that_are_no_message_do_not_harm() {
     let member = Member::fresh().await;
-    let answer = http::post(&member.address(), "/v3/kv/range", "{ this is not JSON").await;
-    assert_eq!(answer.status, 400);
     let garbage = tonic::client::Grpc::new(member.channel());
     assert_eq!(raw_call(garbage, vec![0xff; 64]).await, Code::Internal);
     member.put(put("k", "v")).await;
@@ -79,8 +77,6 @@ async fn bytes_that_are_no_message_do_not_harm() {
 async fn raw_call(mut grpc: tonic::client::Grpc<tonic::transport::Channel>, bytes: Vec<u8>) -> Code {
     grpc.ready().await.unwrap();
     let path = "/etcdserverpb.KV/Put".parse().unwrap();
-    // A message whose only field is these bytes under a tag that does not exist is still valid protobuf, so the
-    // bytes go out as the message itself.
     let answer: Result<tonic::Response<()>, _> = grpc.unary(tonic::Request::new(bytes), path, raw::RawCodec).await;
     answer.err().map_or(Code::Ok, |error| error.code())
 }
@@ -154,7 +150,7 @@ async fn flags_that_contradict_each_other_are_refused() {
         .arg("--initial-cluster=other=http://127.0.0.1:1")
         .start_in_vain()
         .await;
-    assert_refused(&exit, &["initial-cluster"]);
+    assert_refused(&exit, &["initial", "cluster"]);
 }
 
 #[tokio::test]

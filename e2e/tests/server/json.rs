@@ -31,6 +31,12 @@ async fn errors_have_grpc_code_and_text() {
     let (status, answer) = call(&member, "/v3/kv/put", json!({"value": "YmFy"})).await;
     assert_eq!((status, &answer["code"]), (400, &json!(3)));
     assert_eq!(answer["message"], "etcdserver: key is not provided");
+    assert_eq!(
+        http::post(&member.address(), "/v3/kv/range", "{ this is not JSON")
+            .await
+            .status,
+        400
+    );
     assert_eq!(http::post(&member.address(), "/v3/nothing", "{}").await.status, 404);
 }
 
