@@ -177,6 +177,11 @@ impl Member {
 }
 
 impl WatchStream {
+    /// What is queued for the client, in bytes of memory.
+    pub fn queued_bytes(&self) -> usize {
+        self.queue.lock().bytes
+    }
+
     /// Waits until the client has read enough of the answers to its requests.
     pub async fn ready(&self) {
         loop {
