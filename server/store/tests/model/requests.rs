@@ -64,7 +64,7 @@ fn request() -> impl Strategy<Value = InternalRaftRequest> {
 fn put() -> impl Strategy<Value = PutRequest> {
     let lease = prop_oneof![4 => Just(0i64), 1 => 1i64..4];
     let keep = prop::bool::weighted(0.1);
-    (key(), "[a-z]{0,12}", lease, any::<bool>(), keep.clone(), keep).prop_map(
+    (key(), "[a-z]{0,12}", lease, any::<bool>(), keep, keep).prop_map(
         |(key, value, lease, prev_kv, ignore_value, ignore_lease)| PutRequest {
             key,
             value: if ignore_value { Bytes::new() } else { value.into() },
