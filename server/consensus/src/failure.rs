@@ -30,8 +30,10 @@ impl Failure {
 
     pub async fn wait(&self) -> String {
         let mut cause = self.0.subscribe();
-        match cause.wait_for(Option::is_some).await {
-            Ok(cause) => cause.clone().unwrap_or_default(),
+        // The guard must be gone before the next await.
+        let found = cause.wait_for(Option::is_some).await.map(|cause| cause.clone());
+        match found {
+            Ok(cause) => cause.unwrap_or_default(),
             // The sender is in `self`, so it cannot be gone.
             Err(_) => std::future::pending().await,
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// One folder. Names are plain file names.
 pub trait Disk: Send + Sync + 'static {
     fn list(&self) -> io::Result<Vec<String>>;
-    /// A new file of exactly `bytes` zeroes, its contents durable, its name not yet.
+    /// A new file of exactly `bytes` zeroes, its contents durable, its name not yet. Fails if the name is taken.
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;

@@ -198,6 +198,9 @@ impl Disk for MemoryDisk {
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let mut world = self.world();
         world.step(Step::Create)?;
+        if world.names.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         let zeroes = vec![0; bytes as usize];
         world.files.push(Contents {
             now: zeroes.clone(),

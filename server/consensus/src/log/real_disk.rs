@@ -61,12 +61,7 @@ impl Disk for RealDisk {
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.folder.join(name);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(path)?;
+        let file = OpenOptions::new().create_new(true).read(true).write(true).open(path)?;
         let zeroes = vec![0; FILL_BYTES];
         let mut filled = 0;
         while filled < bytes {

@@ -65,7 +65,7 @@ impl Segments {
     /// A new last segment, all zeroes. Its name is durable only after `sync_names`. Returns its length.
     pub fn add(&mut self, bytes_min: u64, highest_index: u64) -> io::Result<u64> {
         let spare = self.spares.take(bytes_min)?;
-        self.disk.rename(spare.name, &name(self.next_sequence))?;
+        self.disk.rename(&spare.name, &name(self.next_sequence))?;
         self.files.push_back(Segment {
             sequence: self.next_sequence,
             file: spare.file,

@@ -14,7 +14,7 @@ use super::disk::{Disk, DiskFile};
 const URGENT_BYTES: u64 = 1 << 20;
 
 pub struct Spare {
-    pub name: &'static str,
+    pub name: String,
     pub bytes: u64,
     pub file: Arc<dyn DiskFile>,
 }
@@ -24,6 +24,7 @@ pub struct Spares {
     segment_bytes: u64,
     ready: Option<Spare>,
     maker: Option<Maker>,
+    made_at_once: u64,
 }
 
 struct Maker {
@@ -45,6 +46,7 @@ impl Spares {
             segment_bytes,
             ready: None,
             maker,
+            made_at_once: 0,
         };
         spares.order();
         Ok(spares)
@@ -64,7 +66,7 @@ impl Spares {
         }
     }
 
-    fn make_now(&self, bytes_min: u64) -> io::Result<Spare> {
+    fn make_now(&mut self, bytes_min: u64) -> io::Result<Spare> {
         let usual = if self.maker.is_some() {
             self.segment_bytes.min(URGENT_BYTES)
         } else {
@@ -74,7 +76,8 @@ impl Spares {
         if self.ready.is_none() {
             self.order();
         }
-        make(&*self.disk, "urgent.tmp", bytes)
+        self.made_at_once += 1;
+        make(&*self.disk, format!("urgent-{}.tmp", self.made_at_once), bytes)
     }
 
     /// Asks for one more; the one already asked for is enough.
@@ -100,7 +103,8 @@ impl Maker {
         let (wanted, orders) = sync_channel(1);
         let (out, made) = sync_channel(1);
         let work = move || {
-            let mut names = ["spare-a.tmp", "spare-b.tmp"].into_iter().cycle();
+            // No name twice: the one before may not have been renamed yet.
+            let mut names = (1..).map(|number: u64| format!("spare-{number}.tmp"));
             while let (Ok(()), Some(name)) = (orders.recv(), names.next()) {
                 if out.send(make(&*disk, name, bytes)).is_err() {
                     return;
@@ -112,10 +116,7 @@ impl Maker {
     }
 }
 
-fn make(disk: &dyn Disk, name: &'static str, bytes: u64) -> io::Result<Spare> {
-    Ok(Spare {
-        name,
-        bytes,
-        file: disk.create(name, bytes)?,
-    })
+fn make(disk: &dyn Disk, name: String, bytes: u64) -> io::Result<Spare> {
+    let file = disk.create(&name, bytes)?;
+    Ok(Spare { name, bytes, file })
 }

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod faults;
 mod model;
+mod spare;
 mod suite;
 
 use std::sync::{Arc, Mutex};
