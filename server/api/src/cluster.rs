@@ -5,7 +5,7 @@ use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::cluster_server::Cluster;
 use tonic::{Request, Response, Status};
 
-use crate::status::{MEMBER_NOT_FOUND, MEMBER_NOT_LEARNER};
+use crate::status::{MEMBER_NOT_FOUND, MEMBER_NOT_LEARNER, NOT_ENOUGH_STARTED};
 use crate::{Api, status};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -18,7 +18,8 @@ impl Cluster for Api {
 
     async fn member_remove(&self, request: Request<pb::MemberRemoveRequest>) -> Answer<pb::MemberRemoveResponse> {
         self.find(request.into_inner().id)?;
-        Err(membership_is_fixed())
+        // Nobody would be left to decide anything.
+        Err(NOT_ENOUGH_STARTED.into())
     }
 
     async fn member_update(&self, request: Request<pb::MemberUpdateRequest>) -> Answer<pb::MemberUpdateResponse> {

@@ -42,6 +42,7 @@ refusals! {
     LEASE_NOT_FOUND: NotFound, "requested lease not found";
     LEASE_EXISTS: FailedPrecondition, "lease already exists";
     LEASE_TTL_TOO_LARGE: OutOfRange, "too large lease TTL";
+    NOT_ENOUGH_STARTED: Unknown, "re-configuration failed due to not enough started members";
     MEMBER_NOT_FOUND: NotFound, "member not found";
     MEMBER_NOT_LEARNER: FailedPrecondition, "can only promote a learner member";
     REQUEST_TOO_LARGE: InvalidArgument, "request is too large";

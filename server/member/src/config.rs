@@ -48,7 +48,7 @@ impl Default for Limits {
             request_bytes_max: 1_572_864,
             inflight_bytes_max: 256 << 20,
             apply_lag_entries_max: 5_000,
-            watch_queue_bytes_max: 512 << 10,
+            watch_queue_bytes_max: 256 << 10,
         }
     }
 }

@@ -10,6 +10,7 @@ mod backup;
 mod config;
 mod counters;
 mod ears;
+mod entry;
 mod error;
 mod ids;
 mod lease;

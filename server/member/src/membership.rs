@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use taffrail_proto::etcdserverpb::InternalRaftRequest;
 use taffrail_proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
 
 use crate::Member;
+use crate::entry::Proposal;
 
 /// Pause between two tries to make name and client URLs known.
 const PUBLISH_RETRY: Duration = Duration::from_millis(10);
@@ -50,12 +50,13 @@ impl Member {
 
     /// Makes name, client URLs and version known through the log, however long it takes. Clients are to come after.
     pub async fn publish(&self) {
-        while let Some(request) = self.unpublished() {
-            if self.propose(request).await.is_err() {
-                tokio::time::sleep(PUBLISH_RETRY).await;
-            }
+        while !self.publish_once().await {
+            tokio::time::sleep(PUBLISH_RETRY).await;
         }
-        tracing::info!(name = self.config().name, "published local member to cluster through raft");
+        tracing::info!(
+            name = self.config().name,
+            "published local member to cluster through raft"
+        );
     }
 
     fn own_attributes(&self) -> Attributes {
@@ -71,27 +72,25 @@ impl Member {
         format!("{}.{}.0", parts.next().unwrap_or("0"), parts.next().unwrap_or("0"))
     }
 
-    fn unpublished(&self) -> Option<InternalRaftRequest> {
-        let view = self.view();
-        let own = self.own_attributes();
-        if view.member_attributes(self.0.config.member_id).as_ref() != Some(&own) {
+    /// True if everything is known.
+    async fn publish_once(&self) -> bool {
+        let (view, own) = (self.view(), self.own_attributes());
+        let member_id = self.0.config.member_id;
+        if view.member_attributes(member_id).as_ref() != Some(&own) {
             let set = ClusterMemberAttrSetRequest {
-                member_id: self.0.config.member_id,
+                member_id,
                 member_attributes: Some(own),
             };
-            return Some(InternalRaftRequest {
-                cluster_member_attr_set: Some(set),
-                ..Default::default()
-            });
+            if self.propose(Proposal::ClusterMemberAttrSet, set).await.is_err() {
+                return false;
+            }
         }
         let ver = self.own_cluster_version();
-        if view.cluster_version().as_ref() != Some(&ver) {
-            let set = ClusterVersionSetRequest { ver };
-            return Some(InternalRaftRequest {
-                cluster_version_set: Some(set),
-                ..Default::default()
-            });
-        }
-        None
+        let known = view.cluster_version().as_ref() == Some(&ver);
+        known
+            || self
+                .propose(Proposal::ClusterVersionSet, ClusterVersionSetRequest { ver })
+                .await
+                .is_ok()
     }
 }

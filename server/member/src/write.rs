@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use prost::Message;
 use taffrail_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
-    InternalRaftRequest, PutRequest, PutResponse, RequestHeader, TxnRequest, TxnResponse,
+    PutRequest, PutResponse, TxnRequest, TxnResponse,
 };
 use taffrail_store::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::entry::{self, Proposal};
 use crate::upkeep::quota;
 use crate::{Member, ReadError, WriteError, read};
 
@@ -48,19 +48,11 @@ pub(crate) use expect_answer;
 impl Member {
     pub async fn put(&self, put: PutRequest) -> Result<PutResponse, WriteError> {
         self.check_quota(quota::put_cost(&put)).await?;
-        let request = InternalRaftRequest {
-            put: Some(put),
-            ..Default::default()
-        };
-        expect_answer!(self.propose(request).await?, Put)
+        expect_answer!(self.propose(Proposal::Put, put).await?, Put)
     }
 
     pub async fn delete_range(&self, delete: DeleteRangeRequest) -> Result<DeleteRangeResponse, WriteError> {
-        let request = InternalRaftRequest {
-            delete_range: Some(delete),
-            ..Default::default()
-        };
-        expect_answer!(self.propose(request).await?, DeleteRange)
+        expect_answer!(self.propose(Proposal::DeleteRange, delete).await?, DeleteRange)
     }
 
     /// Runs a transaction; one that cannot change anything is answered without the log.
@@ -69,21 +61,13 @@ impl Member {
             return Ok(self.read_txn(txn).await?);
         }
         self.check_quota(quota::txn_cost(&txn)).await?;
-        let request = InternalRaftRequest {
-            txn: Some(txn),
-            ..Default::default()
-        };
-        Ok(expect_answer!(self.propose(request).await?, Txn)?)
+        Ok(expect_answer!(self.propose(Proposal::Txn, txn).await?, Txn)?)
     }
 
     /// Moves the compaction floor; with `physical` it returns only when the space is given back.
     pub async fn compact(&self, compaction: CompactionRequest) -> Result<CompactionResponse, WriteError> {
         let physical = compaction.physical;
-        let request = InternalRaftRequest {
-            compaction: Some(compaction),
-            ..Default::default()
-        };
-        let answer = expect_answer!(self.propose(request).await?, Compaction)?;
+        let answer = expect_answer!(self.propose(Proposal::Compaction, compaction).await?, Compaction)?;
         if physical {
             self.reclaim().await;
         }
@@ -91,35 +75,27 @@ impl Member {
     }
 
     pub async fn alarm(&self, alarm: AlarmRequest) -> Result<AlarmResponse, WriteError> {
-        let request = InternalRaftRequest {
-            alarm: Some(alarm),
-            ..Default::default()
-        };
-        expect_answer!(self.propose(request).await?, Alarm)
+        expect_answer!(self.propose(Proposal::Alarm, alarm).await?, Alarm)
     }
 
     /// Sends one entry through the log and waits until it is applied here.
-    pub(crate) async fn propose(&self, mut request: InternalRaftRequest) -> Result<Response, WriteError> {
-        request.header = Some(RequestHeader {
-            id: self.0.ids.next(),
-            ..Default::default()
-        });
-        let entry = Bytes::from(request.encode_to_vec());
-        let _permit = self.admit(entry.len())?;
-        let counters = &self.0.ears.counters;
-        counters.proposals_pending.add(1);
-        let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(entry)).await;
-        counters.proposals_pending.add(-1);
-        match answer {
-            Ok(Ok(answer)) => Ok(answer?),
-            Ok(Err(error)) => {
+    pub(crate) fn propose<M: Message>(
+        &self,
+        proposal: Proposal,
+        request: M,
+    ) -> impl Future<Output = Result<Response, WriteError>> + Send + use<'_, M> {
+        // Encoded before anything waits: thousands of requests may wait at a time, and each holds only its entry.
+        let entry = entry::encode(self.0.ids.next(), proposal, &request);
+        async move {
+            let _permit = self.admit(entry.len())?;
+            let counters = &self.0.ears.counters;
+            counters.proposals_pending.add(1);
+            let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(entry)).await;
+            counters.proposals_pending.add(-1);
+            if !matches!(answer, Ok(Ok(_))) {
                 counters.proposals_failed.add(1);
-                Err(error.into())
             }
-            Err(_) => {
-                counters.proposals_failed.add(1);
-                Err(WriteError::TimedOut)
-            }
+            Ok(answer.map_err(|_| WriteError::TimedOut)???)
         }
     }
 

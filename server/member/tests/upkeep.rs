@@ -6,16 +6,28 @@ use std::time::Duration;
 
 use common::{Living, member};
 use taffrail_member::{LeaseError, WriteError};
-use taffrail_proto::etcdserverpb::{CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest};
+use taffrail_proto::etcdserverpb::{
+    CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest,
+};
 use tokio::time::Instant;
 
 async fn count(m: &Living, key: &'static str) -> i64 {
-    let range = RangeRequest { key: key.into(), ..Default::default() };
+    let range = RangeRequest {
+        key: key.into(),
+        ..Default::default()
+    };
     m.member.range(range).await.expect("range").count
 }
 
 async fn attach(m: &Living, key: &'static str, lease: i64) {
-    m.member.put(PutRequest { key: key.into(), lease, ..Default::default() }).await.expect("put");
+    m.member
+        .put(PutRequest {
+            key: key.into(),
+            lease,
+            ..Default::default()
+        })
+        .await
+        .expect("put");
 }
 
 async fn until(mut condition: impl AsyncFnMut() -> bool) {
@@ -30,12 +42,23 @@ async fn until(mut condition: impl AsyncFnMut() -> bool) {
 async fn a_lease_ends_with_its_keys_and_not_before_its_time() {
     let m = member(|_| {}).await;
     let started = Instant::now();
-    let grant = m.member.grant(LeaseGrantRequest { ttl: 1, id: 0 }).await.expect("granted");
+    let grant = m
+        .member
+        .grant(LeaseGrantRequest { ttl: 1, id: 0 })
+        .await
+        .expect("granted");
     attach(&m, "k", grant.id).await;
     assert_eq!(m.member.time_to_live(grant.id, true).await.expect("there").keys, ["k"]);
     until(async || count(&m, "k").await == 0).await;
     assert!(started.elapsed() >= Duration::from_secs(1));
-    assert_eq!(m.member.time_to_live(grant.id, false).await.expect("answered").remaining_s, -1);
+    assert_eq!(
+        m.member
+            .time_to_live(grant.id, false)
+            .await
+            .expect("answered")
+            .remaining_s,
+        -1
+    );
     assert_eq!(m.member.keep_alive(grant.id).await.expect("answered"), 0);
 }
 
@@ -45,7 +68,10 @@ async fn wrong_ids_and_ttls_have_their_errors() {
     let grant = |ttl, id| m.member.grant(LeaseGrantRequest { ttl, id });
     assert!(matches!(grant(9_000_000_001, 0).await, Err(LeaseError::TtlTooLarge(_))));
     assert_eq!(grant(-5, 3).await.expect("raised to the minimum").ttl, 1);
-    assert!(matches!(grant(10, 3).await, Err(LeaseError::Write(WriteError::Refused(_)))));
+    assert!(matches!(
+        grant(10, 3).await,
+        Err(LeaseError::Write(WriteError::Refused(_)))
+    ));
     assert!(m.member.revoke(LeaseRevokeRequest { id: 4 }).await.is_err());
     m.member.revoke(LeaseRevokeRequest { id: 3 }).await.expect("revoked");
 }
@@ -53,7 +79,11 @@ async fn wrong_ids_and_ttls_have_their_errors() {
 #[tokio::test]
 async fn the_quota_turns_writes_away_and_heals_when_space_is_back() {
     let m = member(|config| config.quota_bytes = Some(20_000)).await;
-    let put = || PutRequest { key: "k".into(), value: vec![0; 1_000].into(), ..Default::default() };
+    let put = || PutRequest {
+        key: "k".into(),
+        value: vec![0; 1_000].into(),
+        ..Default::default()
+    };
     let refused = loop {
         if let Err(error) = m.member.put(put()).await {
             break error;
@@ -62,7 +92,13 @@ async fn the_quota_turns_writes_away_and_heals_when_space_is_back() {
     assert!(matches!(refused, WriteError::NoSpace));
     assert_eq!(m.member.status().alarms.len(), 1);
     let revision = m.member.view().revision();
-    m.member.compact(CompactionRequest { revision, physical: true }).await.expect("compaction needs no space");
+    m.member
+        .compact(CompactionRequest {
+            revision,
+            physical: true,
+        })
+        .await
+        .expect("compaction needs no space");
     until(async || m.member.status().alarms.is_empty()).await;
     m.member.put(put()).await.expect("there is room again");
 }
@@ -70,7 +106,14 @@ async fn the_quota_turns_writes_away_and_heals_when_space_is_back() {
 #[tokio::test]
 async fn a_request_too_large_is_not_proposed() {
     let m = member(|config| config.limits.request_bytes_max = 100).await;
-    let put = PutRequest { key: "k".into(), value: vec![0; 200].into(), ..Default::default() };
-    assert!(matches!(m.member.put(put).await, Err(WriteError::TooLarge { max: 100, .. })));
+    let put = PutRequest {
+        key: "k".into(),
+        value: vec![0; 200].into(),
+        ..Default::default()
+    };
+    assert!(matches!(
+        m.member.put(put).await,
+        Err(WriteError::TooLarge { max: 100, .. })
+    ));
     assert_eq!(count(&m, "k").await, 0);
 }

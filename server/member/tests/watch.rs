@@ -14,7 +14,13 @@ async fn a_live_watcher_hears_of_its_range_only() {
     let m = member(|_| {}).await;
     let stream = m.member.watch_stream();
     stream.create(spec("b", "c", 0));
-    assert!(matches!(next(&stream).await, WatchItem::Created { watch_id: 0, revision: 1 }));
+    assert!(matches!(
+        next(&stream).await,
+        WatchItem::Created {
+            watch_id: 0,
+            revision: 1
+        }
+    ));
     m.put("a", "").await;
     let wanted = [m.put("b", "").await, m.put("bz", "").await];
     m.put("c", "").await;
@@ -64,11 +70,23 @@ async fn a_watcher_from_below_the_floor_is_created_then_canceled() {
     for _ in 0..5 {
         m.put("k", "").await;
     }
-    m.member.compact(CompactionRequest { revision: 4, physical: true }).await.expect("compacted");
+    m.member
+        .compact(CompactionRequest {
+            revision: 4,
+            physical: true,
+        })
+        .await
+        .expect("compacted");
     let stream = m.member.watch_stream();
     stream.create(spec("k", "", 3));
     assert!(matches!(next(&stream).await, WatchItem::Created { .. }));
-    assert!(matches!(next(&stream).await, WatchItem::Compacted { watch_id: 0, compact_revision: 4 }));
+    assert!(matches!(
+        next(&stream).await,
+        WatchItem::Compacted {
+            watch_id: 0,
+            compact_revision: 4
+        }
+    ));
     let at_floor = m.member.watch_stream();
     at_floor.create(spec("k", "", 4));
     assert_eq!(revisions(&at_floor, 3).await, [4, 5, 6]);
@@ -83,7 +101,13 @@ async fn progress_speaks_for_all_watchers_or_for_none() {
     assert!(matches!(next(&stream).await, WatchItem::Created { .. }));
     m.put("b", "").await;
     stream.request_progress();
-    assert!(matches!(next(&stream).await, WatchItem::Progress { watch_id: INVALID_WATCH_ID, revision: 2 }));
+    assert!(matches!(
+        next(&stream).await,
+        WatchItem::Progress {
+            watch_id: INVALID_WATCH_ID,
+            revision: 2
+        }
+    ));
     // A watcher whose start lies ahead holds the progress back.
     stream.create(spec("a", "", 100));
     assert!(matches!(next(&stream).await, WatchItem::Created { watch_id: 1, .. }));
@@ -96,21 +120,39 @@ async fn progress_speaks_for_all_watchers_or_for_none() {
 async fn a_silent_watcher_is_told_how_far_it_is_with_its_own_id() {
     let m = member(|config| config.watch_progress_interval = Duration::from_millis(20)).await;
     let stream = m.member.watch_stream();
-    stream.create(taffrail_member::watch::WatchSpec { progress_notify: true, ..spec("a", "", 0) });
+    stream.create(taffrail_member::watch::WatchSpec {
+        progress_notify: true,
+        ..spec("a", "", 0)
+    });
     let mut tick = Instant::now();
     let mut items = Vec::new();
     while items.len() < 2 {
         items.push(stream.next(&mut tick).await.expect("open"));
     }
-    assert!(matches!(items[1], WatchItem::Progress { watch_id: 0, revision: 1 }), "{items:?}");
+    assert!(
+        matches!(
+            items[1],
+            WatchItem::Progress {
+                watch_id: 0,
+                revision: 1
+            }
+        ),
+        "{items:?}"
+    );
 }
 
 #[tokio::test]
 async fn ids_are_unique_on_a_stream_and_unknown_ones_are_not_answered() {
     let m = member(|_| {}).await;
     let stream = m.member.watch_stream();
-    stream.create(taffrail_member::watch::WatchSpec { watch_id: 5, ..spec("a", "", 0) });
-    stream.create(taffrail_member::watch::WatchSpec { watch_id: 5, ..spec("a", "", 0) });
+    stream.create(taffrail_member::watch::WatchSpec {
+        watch_id: 5,
+        ..spec("a", "", 0)
+    });
+    stream.create(taffrail_member::watch::WatchSpec {
+        watch_id: 5,
+        ..spec("a", "", 0)
+    });
     stream.create(spec("b", "a", 0));
     stream.cancel(99);
     stream.create(spec("a", "", 0));

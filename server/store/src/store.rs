@@ -188,12 +188,18 @@ impl Store {
         Ok(engine.history.major_compact()?)
     }
 
+    /// [`Sizes::total_bytes`] alone, which asks no disk: every write is measured against it.
+    pub fn total_bytes(&self) -> u64 {
+        let state = &self.shared.newest().state;
+        let cleaned_bytes = self.shared.cleaned_bytes.load(Ordering::Acquire);
+        state.current_bytes + state.log_bytes - cleaned_bytes.min(state.log_bytes)
+    }
+
     pub fn sizes(&self) -> Sizes {
         let pinned = self.shared.newest();
         let state = &pinned.state;
-        let cleaned_bytes = self.shared.cleaned_bytes.load(Ordering::Acquire);
         Sizes {
-            total_bytes: state.current_bytes + state.log_bytes - cleaned_bytes.min(state.log_bytes),
+            total_bytes: self.total_bytes(),
             in_use_bytes: state.in_use_bytes(),
             disk_bytes: self.shared.engine.disk_bytes().unwrap_or_default(),
             keys: state.counts.total(),

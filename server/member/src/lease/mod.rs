@@ -10,11 +10,10 @@ mod keepalive;
 use std::time::Duration;
 
 use bytes::Bytes;
-use taffrail_proto::etcdserverpb::{
-    InternalRaftRequest, LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse,
-};
+use taffrail_proto::etcdserverpb::{LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse};
 use taffrail_store::Response;
 
+use crate::entry::Proposal;
 use crate::upkeep::quota::LEASE_COST_BYTES;
 use crate::write::expect_answer;
 use crate::{LeaseError, Member, WriteError};
@@ -50,21 +49,16 @@ impl Member {
         if grant.id == 0 {
             grant.id = self.0.ids.next_lease();
         }
-        let request = InternalRaftRequest {
-            lease_grant: Some(grant),
-            ..Default::default()
-        };
-        Ok(expect_answer!(self.propose(request).await?, LeaseGrant)?)
+        Ok(expect_answer!(
+            self.propose(Proposal::LeaseGrant, grant).await?,
+            LeaseGrant
+        )?)
     }
 
     /// Ends a lease and deletes its keys in one revision.
     pub async fn revoke(&self, revoke: LeaseRevokeRequest) -> Result<LeaseRevokeResponse, LeaseError> {
         let id = revoke.id;
-        let request = InternalRaftRequest {
-            lease_revoke: Some(revoke),
-            ..Default::default()
-        };
-        let answer = expect_answer!(self.propose(request).await?, LeaseRevoke)?;
+        let answer = expect_answer!(self.propose(Proposal::LeaseRevoke, revoke).await?, LeaseRevoke)?;
         self.0.ears.leases.forget(id);
         Ok(answer)
     }
@@ -131,12 +125,9 @@ async fn revoke_due(member: &Member) {
 }
 
 async fn expire(member: &Member, id: i64) {
-    let request = InternalRaftRequest {
-        lease_revoke: Some(LeaseRevokeRequest { id }),
-        ..Default::default()
-    };
+    let revoke = LeaseRevokeRequest { id };
     let clock = &member.0.ears.leases;
-    match member.propose(request).await {
+    match member.propose(Proposal::LeaseRevoke, revoke).await {
         Ok(Response::LeaseRevoke(_)) => {
             member.counters().leases_expired.add(1);
             clock.forget(id);

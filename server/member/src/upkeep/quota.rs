@@ -38,7 +38,7 @@ impl Member {
         let Some(quota_bytes) = self.0.config.quota_bytes else {
             return Ok(());
         };
-        if cost_bytes == 0 || self.0.store.sizes().total_bytes + cost_bytes < quota_bytes {
+        if cost_bytes == 0 || self.0.store.total_bytes() + cost_bytes < quota_bytes {
             return Ok(());
         }
         if !self.has_space_alarm() {
@@ -53,7 +53,7 @@ impl Member {
         let Some(quota_bytes) = self.0.config.quota_bytes else {
             return;
         };
-        let free_bytes = quota_bytes.saturating_sub(self.0.store.sizes().total_bytes);
+        let free_bytes = quota_bytes.saturating_sub(self.0.store.total_bytes());
         if !self.has_space_alarm() || free_bytes < quota_bytes / 100 * HEAL_FREE_PERCENT {
             return;
         }

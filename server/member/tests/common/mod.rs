@@ -23,9 +23,16 @@ pub async fn member(adjust: impl FnOnce(&mut MemberConfig)) -> Living {
     let dir = tempfile::tempdir().expect("temp dir");
     let (store, applier) = Store::open(&dir.path().join("store"), &Options::default()).expect("fresh store");
     let ears = Ears::new(&store);
-    let machine = Machine { store: store.clone(), applier, listener: Arc::clone(&ears) as _ };
+    let machine = Machine {
+        store: store.clone(),
+        applier,
+        listener: Arc::clone(&ears) as _,
+    };
     let node = Node::start(node_config(&dir), machine).await.expect("node starts");
-    let peer = Peer { peer_urls: vec!["http://localhost:2380".into()], learner: false };
+    let peer = Peer {
+        peer_urls: vec!["http://localhost:2380".into()],
+        learner: false,
+    };
     node.found(BTreeMap::from([(MEMBER_ID, peer)])).await.expect("founded");
     let mut config = member_config(&dir);
     adjust(&mut config);
@@ -69,8 +76,18 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
 impl Living {
     /// Puts and returns the revision.
     pub async fn put(&self, key: &str, value: &str) -> i64 {
-        let put = PutRequest { key: key.to_owned().into(), value: value.to_owned().into(), ..Default::default() };
-        self.member.put(put).await.expect("put").header.expect("header").revision
+        let put = PutRequest {
+            key: key.to_owned().into(),
+            value: value.to_owned().into(),
+            ..Default::default()
+        };
+        self.member
+            .put(put)
+            .await
+            .expect("put")
+            .header
+            .expect("header")
+            .revision
     }
 }
 

@@ -1,0 +1,88 @@
+//! One log entry, encoded without building the whole message it is part of.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::Message;
+use prost::encoding::message;
+use taffrail_proto::etcdserverpb::RequestHeader;
+
+/// Which field of `InternalRaftRequest` a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proposal {
+    Put = 4,
+    DeleteRange = 5,
+    Txn = 6,
+    Compaction = 7,
+    LeaseGrant = 8,
+    LeaseRevoke = 9,
+    Alarm = 10,
+    ClusterVersionSet = 1300,
+    ClusterMemberAttrSet = 1301,
+}
+
+/// The field of the header.
+const HEADER: u32 = 100;
+
+/// The bytes of an `InternalRaftRequest` with this header id and this one request. The message itself has a field
+/// for every kind of request and is more than a kilobyte in memory, which is too much to move about for each put.
+pub(crate) fn encode<M: Message>(id: u64, proposal: Proposal, request: &M) -> Bytes {
+    let header = RequestHeader {
+        id,
+        ..Default::default()
+    };
+    let field = proposal as u32;
+    let bytes = message::encoded_len(HEADER, &header) + message::encoded_len(field, request);
+    let mut entry = BytesMut::with_capacity(bytes);
+    message::encode(field, request, &mut entry);
+    message::encode(HEADER, &header, &mut entry);
+    debug_assert_eq!(entry.remaining_mut(), usize::MAX - bytes, "exactly as long as promised");
+    entry.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use taffrail_proto::etcdserverpb::{AlarmRequest, InternalRaftRequest, LeaseGrantRequest, PutRequest};
+
+    use super::*;
+
+    fn decoded(proposal: Proposal, request: &impl Message) -> InternalRaftRequest {
+        InternalRaftRequest::decode(encode(7, proposal, request)).expect("an entry")
+    }
+
+    #[test]
+    fn an_entry_is_the_message_that_etcd_writes() {
+        let header = Some(RequestHeader {
+            id: 7,
+            ..Default::default()
+        });
+        let put = PutRequest {
+            key: "k".into(),
+            value: "v".into(),
+            lease: 3,
+            ..Default::default()
+        };
+        let entry = decoded(Proposal::Put, &put);
+        assert_eq!(
+            entry,
+            InternalRaftRequest {
+                header: header.clone(),
+                put: Some(put),
+                ..Default::default()
+            }
+        );
+        let grant = LeaseGrantRequest { ttl: 5, id: 6 };
+        let entry = decoded(Proposal::LeaseGrant, &grant);
+        assert_eq!(
+            entry,
+            InternalRaftRequest {
+                header,
+                lease_grant: Some(grant),
+                ..Default::default()
+            }
+        );
+    }
+
+    #[test]
+    fn an_empty_request_is_still_there() {
+        assert!(decoded(Proposal::Alarm, &AlarmRequest::default()).alarm.is_some());
+    }
+}
