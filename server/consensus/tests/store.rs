@@ -1,5 +1,7 @@
 //! A node on the real store and real files.
 
+#![cfg(test)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

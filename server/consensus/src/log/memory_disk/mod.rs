@@ -3,10 +3,12 @@
 //! What was not synced is lost at a crash, or kept, sector by sector, as the world decides. Names are kept in the
 //! order they were changed: a crash keeps a prefix of the changes since the last sync.
 
-use std::collections::BTreeMap;
+mod world;
+
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::world::{Contents, NameChange, World};
 use super::disk::{Disk, DiskFile};
 
 pub const SECTOR_BYTES: usize = 512;
@@ -32,46 +34,9 @@ pub enum Fate {
     Crashes,
 }
 
-type Judge = Box<dyn FnMut(Step) -> Fate + Send>;
-
 /// Clones share the folder.
-#[derive(Clone)]
-pub struct MemoryDisk(Arc<Mutex<World>>);
-
-struct World {
-    names: BTreeMap<String, usize>,
-    durable_names: BTreeMap<String, usize>,
-    pending_names: Vec<NameChange>,
-    files: Vec<Contents>,
-    judge: Judge,
-    crashed: bool,
-}
-
-enum NameChange {
-    Set(String, usize),
-    Rename { from: String, to: String },
-    Remove(String),
-}
-
 #[derive(Clone, Default)]
-struct Contents {
-    now: Vec<u8>,
-    durable: Vec<u8>,
-}
-
-impl Default for MemoryDisk {
-    fn default() -> Self {
-        let world = World {
-            names: BTreeMap::new(),
-            durable_names: BTreeMap::new(),
-            pending_names: Vec::new(),
-            files: Vec::new(),
-            judge: Box::new(|_| Fate::Works),
-            crashed: false,
-        };
-        Self(Arc::new(Mutex::new(world)))
-    }
-}
+pub struct MemoryDisk(Arc<Mutex<World>>);
 
 impl MemoryDisk {
     /// From now on this decides what each step comes to.
@@ -134,59 +99,6 @@ impl MemoryDisk {
             disk: self.clone(),
             file,
         })
-    }
-}
-
-impl World {
-    fn step(&mut self, step: Step) -> io::Result<()> {
-        let fate = if self.crashed {
-            Fate::Crashes
-        } else {
-            (self.judge)(step)
-        };
-        self.crashed |= fate == Fate::Crashes;
-        match fate {
-            Fate::Works => Ok(()),
-            Fate::Fails(kind) => Err(io::Error::new(kind, format!("{step:?} was made to fail"))),
-            Fate::Crashes => Err(io::Error::other("the machine has stopped")),
-        }
-    }
-
-    fn change(&mut self, change: NameChange) {
-        change.apply(&mut self.names);
-        self.pending_names.push(change);
-    }
-
-    fn find(&self, name: &str) -> io::Result<usize> {
-        self.names
-            .get(name)
-            .copied()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))
-    }
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<String, usize>) {
-        match self {
-            NameChange::Set(name, file) => names.insert(name.clone(), *file),
-            NameChange::Rename { from, to } => names.remove(from).and_then(|file| names.insert(to.clone(), file)),
-            NameChange::Remove(name) => names.remove(name),
-        };
-    }
-}
-
-impl Contents {
-    fn after_crash(&self, keeps: &mut impl FnMut() -> bool) -> Contents {
-        let mut found = self.durable.clone();
-        for (sector, now) in found.chunks_mut(SECTOR_BYTES).zip(self.now.chunks(SECTOR_BYTES)) {
-            if sector != now && keeps() {
-                sector.copy_from_slice(now);
-            }
-        }
-        Contents {
-            now: found.clone(),
-            durable: found,
-        }
     }
 }
 
