@@ -48,8 +48,9 @@ async fn live(config: Config) -> Result<()> {
         signal = told_to_stop() => tracing::info!(signal = signal?, "received signal, shutting down"),
     }
     tokio::spawn(leave_at_second_signal());
-    member.shutdown().await;
+    member.close_streams();
     serving.drain().await;
+    member.shutdown().await;
     tracing::info!("closed member");
     Ok(())
 }

@@ -9,6 +9,7 @@ use taffrail_proto::health::{HealthCheckRequest, HealthCheckResponse};
 use tonic::{Request, Response, Status};
 
 use crate::Api;
+use crate::status::STOPPED;
 
 #[tonic::async_trait]
 impl Health for Api {
@@ -31,6 +32,11 @@ impl Health for Api {
             ServingStatus::ServiceUnknown
         };
         let first = futures::stream::iter([Ok(HealthCheckResponse { status: status.into() })]);
-        Ok(Response::new(Box::pin(first.chain(futures::stream::pending()))))
+        let api = self.clone();
+        let end = futures::stream::once(async move {
+            api.member().closing().await;
+            Err(STOPPED.into())
+        });
+        Ok(Response::new(Box::pin(first.chain(end))))
     }
 }

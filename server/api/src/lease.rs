@@ -7,6 +7,7 @@ use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::lease_server::Lease;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::status::STOPPED;
 use crate::{Api, status};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -39,14 +40,17 @@ impl Lease for Api {
         let state = Some((self.clone(), request.into_inner()));
         let answers = futures::stream::unfold(state, |state| async {
             let (api, mut requests) = state?;
-            match requests.message().await {
-                Ok(Some(request)) => match api.keep_alive(request.id).await {
-                    Ok(answer) => Some((Ok(answer), Some((api, requests)))),
-                    Err(error) => Some((Err(error), None)),
-                },
-                Ok(None) => None,
-                Err(error) => Some((Err(error), None)),
-            }
+            let request = tokio::select! {
+                request = requests.message() => request,
+                () = api.member().closing() => Err(STOPPED.into()),
+            };
+            let answer = match request {
+                Ok(Some(request)) => api.keep_alive(request.id).await,
+                Ok(None) => return None,
+                Err(error) => Err(error),
+            };
+            let go_on = answer.is_ok().then_some((api, requests));
+            Some((answer, go_on))
         });
         Ok(Response::new(Box::pin(answers)))
     }

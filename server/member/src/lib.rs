@@ -86,9 +86,19 @@ impl Member {
         }
     }
 
-    /// Stops taking part. Requests under way end with "stopped".
-    pub async fn shutdown(&self) {
+    /// Ends every stream, so that connections can be drained. Requests under way go on.
+    pub fn close_streams(&self) {
         self.0.ears.hub.close();
+    }
+
+    /// Resolves once streams are to end.
+    pub async fn closing(&self) {
+        self.0.ears.hub.closed().await;
+    }
+
+    /// Stops taking part. Requests still under way end with "stopped".
+    pub async fn shutdown(&self) {
+        self.close_streams();
         self.0.node.shutdown().await;
     }
 }

@@ -18,7 +18,7 @@ use crate::config::Config;
 use connection::{Connections, Service};
 
 /// How long requests under way may take after the member was told to stop.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
+const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// Connections the kernel holds before they are accepted.
 const BACKLOG_CONNECTIONS: u32 = 4096;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use taffrail_member::{Member, QUOTA_DEFAULT_BYTES};
+use taffrail_member::Member;
 
 use super::Metrics;
 use super::process::Process;
@@ -25,7 +25,6 @@ fn server(metrics: &Metrics, member: &Member) -> Vec<Row> {
     let status = member.status();
     let counters = member.counters();
     let quota_bytes = member.config().quota_bytes.map_or(-1.0, |bytes| bytes as f64);
-    debug_assert!(QUOTA_DEFAULT_BYTES > 0);
     vec![
         ("etcd_server_has_leader", GAUGE, flag(status.leader.is_some())),
         ("etcd_server_is_leader", GAUGE, flag(member.is_leader())),

@@ -76,7 +76,7 @@ impl Hub {
     }
 
     /// Resolves when nothing will be said any more.
-    pub(super) async fn closed(&self) {
+    pub async fn closed(&self) {
         // An error means that the hub is gone, which is as closed as can be.
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }

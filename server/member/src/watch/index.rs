@@ -219,7 +219,7 @@ mod tests {
             serial,
             watch_id: serial as i64,
             spec,
-            stream: Arc::new(Queue::new(1)),
+            stream: Arc::new(Queue::new(1, Arc::default())),
         })
     }
 

@@ -11,6 +11,7 @@ use super::hub::{Hub, Live};
 use super::watcher::{Place, Watcher, event_bytes};
 use super::{INVALID_WATCH_ID, WatchItem, WatchSpec};
 use crate::Member;
+use crate::counters::Counters;
 
 /// Answers to the client's own requests that may wait before the stream stops reading requests.
 const CONTROL_ITEMS_MAX: usize = 1024;
@@ -32,8 +33,8 @@ pub(super) struct Queue {
     bytes_max: usize,
 }
 
-#[derive(Default)]
 pub(super) struct Inside {
+    counters: Arc<Counters>,
     items: VecDeque<(WatchItem, usize)>,
     bytes: usize,
     pub watchers: BTreeMap<i64, Held>,
@@ -50,9 +51,17 @@ pub(super) struct Held {
 }
 
 impl Queue {
-    pub fn new(bytes_max: usize) -> Self {
+    pub fn new(bytes_max: usize, counters: Arc<Counters>) -> Self {
+        let inside = Inside {
+            counters,
+            items: VecDeque::new(),
+            bytes: 0,
+            watchers: BTreeMap::new(),
+            next_watch_id: 0,
+            behind: 0,
+        };
         Queue {
-            inside: Mutex::default(),
+            inside: Mutex::new(inside),
             wake: Notify::new(),
             room: Notify::new(),
             bytes_max,
@@ -96,6 +105,7 @@ impl Queue {
 impl Inside {
     pub fn push(&mut self, item: WatchItem) {
         let bytes = item_bytes(&item);
+        self.counters.events_pending.add(events_in(&item));
         self.bytes += bytes;
         self.items.push_back((item, bytes));
     }
@@ -103,6 +113,7 @@ impl Inside {
     fn pop(&mut self) -> Option<WatchItem> {
         let (item, bytes) = self.items.pop_front()?;
         self.bytes -= bytes;
+        self.counters.events_pending.add(-events_in(&item));
         Some(item)
     }
 
@@ -115,9 +126,14 @@ impl Inside {
         let Some(held) = self.watchers.get_mut(&watch_id) else {
             return;
         };
-        self.behind -= usize::from(matches!(held.place, Place::Behind { .. }));
-        self.behind += usize::from(matches!(place, Place::Behind { .. }));
+        let was_behind = matches!(held.place, Place::Behind { .. });
         held.place = place;
+        self.count_behind(was_behind, matches!(place, Place::Behind { .. }));
+    }
+
+    fn count_behind(&mut self, before: bool, after: bool) {
+        self.behind = self.behind + usize::from(after) - usize::from(before);
+        self.counters.watchers_behind.add(i64::from(after) - i64::from(before));
     }
 
     pub fn heard(&mut self, watch_id: i64) {
@@ -127,7 +143,7 @@ impl Inside {
     }
 
     fn insert(&mut self, watcher: Arc<Watcher>, place: Place) {
-        self.behind += usize::from(matches!(place, Place::Behind { .. }));
+        self.count_behind(false, matches!(place, Place::Behind { .. }));
         self.watchers.insert(
             watcher.watch_id,
             Held {
@@ -156,6 +172,13 @@ impl Inside {
     }
 }
 
+fn events_in(item: &WatchItem) -> i64 {
+    match item {
+        WatchItem::Events { events, .. } => events.len() as i64,
+        _ => 0,
+    }
+}
+
 fn item_bytes(item: &WatchItem) -> usize {
     const ITEM_BYTES: usize = 64;
     match item {
@@ -166,7 +189,10 @@ fn item_bytes(item: &WatchItem) -> usize {
 
 impl Member {
     pub fn watch_stream(&self) -> WatchStream {
-        let queue = Arc::new(Queue::new(self.config().limits.watch_queue_bytes_max));
+        let queue = Arc::new(Queue::new(
+            self.config().limits.watch_queue_bytes_max,
+            Arc::clone(&self.0.ears.counters),
+        ));
         self.counters().watch_streams.add(1);
         WatchStream {
             member: self.clone(),
@@ -353,6 +379,10 @@ impl Drop for WatchStream {
         }
         self.hub.counters.watchers.add(-(inside.watchers.len() as i64));
         self.hub.counters.watch_streams.add(-1);
-        inside.watchers.clear();
+        while inside.pop().is_some() {}
+        let watch_ids: Vec<_> = inside.watchers.keys().copied().collect();
+        for watch_id in watch_ids {
+            inside.remove(watch_id);
+        }
     }
 }
