@@ -14,8 +14,10 @@ const READY: &str = "ready to serve client requests";
 const LOG_LINES_SHOWN: usize = 60;
 
 /// How a member is started.
+#[derive(Default)]
 pub struct MemberBuilder {
-    program: PathBuf,
+    /// The program under test, if it is none other.
+    program: Option<PathBuf>,
     args: Vec<String>,
     data_dir: Option<PathBuf>,
     metrics: bool,
@@ -42,20 +44,9 @@ pub struct Exit {
     pub log: String,
 }
 
-impl Default for MemberBuilder {
-    fn default() -> Self {
-        Self {
-            program: program::taffrail().to_path_buf(),
-            args: Vec::new(),
-            data_dir: None,
-            metrics: false,
-        }
-    }
-}
-
 impl MemberBuilder {
     pub fn program(mut self, program: &Path) -> Self {
-        self.program = program.to_path_buf();
+        self.program = Some(program.to_path_buf());
         self
     }
     /// One more flag, as `--name=value`.
@@ -100,7 +91,7 @@ impl MemberBuilder {
             .expect("a loopback address is valid")
             .connect_lazy();
         Member {
-            program: self.program,
+            program: self.program.unwrap_or_else(|| program::taffrail().to_path_buf()),
             args: self.args,
             data_dir: self.data_dir.unwrap_or_else(|| folder.path().join("data")),
             folder,

@@ -88,3 +88,17 @@ async fn being_asked_to_stop_is_no_failure() {
     // etcd lets the signal end it after cleaning up, so it has no code of its own.
     assert!(matches!(exit.code, Some(0) | None), "{:?}", exit.code);
 }
+
+#[tokio::test]
+async fn a_member_that_says_it_is_ready_has_a_leader() {
+    let mut member = Member::fresh().await;
+    for _ in 0..5 {
+        member.kill_nine();
+        member.start().await;
+        member
+            .kv()
+            .put(put("k", "v"))
+            .await
+            .expect("ready means that writes are taken");
+    }
+}
