@@ -1,6 +1,7 @@
 //! What an applied put costs, and what reading pages of many keys costs.
 //!
-//! `cargo run --release -p taffrail-store --example put_cost [keys in the page test]`. CPU of the calling thread and
+//! `cargo run --release -p taffrail-store --example put_cost [keys in the page test] [MiB of recent
+//! records]`. CPU of the calling thread and
 //! of the whole process, so that the engine's own workers count too.
 
 use std::path::Path;
@@ -51,7 +52,11 @@ struct Bench {
 
 impl Bench {
     fn open(dir: &Path) -> Outcome<Self> {
-        let (store, applier) = Store::open(dir, &Options::default())?;
+        let mut options = Options::default();
+        if let Some(mib) = std::env::args().nth(2) {
+            options.recent_records_bytes = mib.parse::<u64>()? << 20;
+        }
+        let (store, applier) = Store::open(dir, &options)?;
         let value = (0..VALUE_BYTES as u64 + 4096).map(|n| random(n) as u8).collect();
         Ok(Self {
             store,

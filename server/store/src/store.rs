@@ -31,7 +31,7 @@ impl Default for Options {
         Self {
             cache_bytes: 64 << 20,
             memtable_bytes: 32 << 20,
-            recent_records_bytes: 32 << 20,
+            recent_records_bytes: 64 << 20,
         }
     }
 }
