@@ -44,7 +44,7 @@ fn value(response: &TxnResponse, at: usize) -> Option<String> {
         Some(OpResponse::ResponseRange(range)) => range
             .kvs
             .first()
-            .map(|kv| String::from_utf8(kv.value.to_vec()).unwrap()),
+            .map(|kv| String::from_utf8(kv.value.to_vec()).expect("values are text")),
         other => panic!("{other:?}"),
     }
 }
