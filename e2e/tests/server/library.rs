@@ -42,24 +42,3 @@ async fn a_watch() {
         }
     }
 }
-
-#[tokio::test]
-async fn a_lock_is_held_by_one_at_a_time() {
-    let member = Member::fresh().await;
-    let (mut first, mut second) = (member.library().await, member.library().await);
-    let lease = second.lease_grant(600, None).await.unwrap().id();
-    let held = first.lock("lock", None).await.unwrap();
-    let waiting = tokio::spawn(async move { second.lock("lock", Some(LockOptions::new().with_lease(lease))).await });
-    wait::until("the second to queue up", async || {
-        let queued = first
-            .get("lock/", Some(GetOptions::new().with_prefix()))
-            .await
-            .unwrap()
-            .count();
-        (queued == 2).then_some(())
-    })
-    .await;
-    assert!(!waiting.is_finished());
-    first.unlock(held.key()).await.unwrap();
-    wait::for_it("the lock", waiting).await.unwrap().unwrap();
-}

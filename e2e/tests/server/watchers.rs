@@ -31,8 +31,13 @@ impl Stream {
     async fn open(channel: Channel, keys: Vec<String>) -> Self {
         let (requests, inbound) = mpsc::channel::<WatchRequest>(keys.len().max(1));
         for key in &keys {
-            let create = WatchCreateRequest { key: key.clone().into(), ..Default::default() };
-            let request = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+            let create = WatchCreateRequest {
+                key: key.clone().into(),
+                ..Default::default()
+            };
+            let request = WatchRequest {
+                request_union: Some(RequestUnion::CreateRequest(create)),
+            };
             requests.send(request).await.unwrap();
         }
         let inbound = futures::stream::unfold(inbound, |mut inbound| async {
@@ -40,7 +45,10 @@ impl Stream {
             Some((request, inbound))
         });
         let answers = WatchClient::new(channel).watch(inbound).await.unwrap().into_inner();
-        let mut stream = Stream { answers, _requests: requests };
+        let mut stream = Stream {
+            answers,
+            _requests: requests,
+        };
         for _ in &keys {
             assert!(stream.next().await.created);
         }
@@ -49,7 +57,10 @@ impl Stream {
 
     async fn next(&mut self) -> WatchResponse {
         let next = tokio::time::timeout(Duration::from_secs(120), self.answers.message());
-        next.await.expect("an answer in time").unwrap().expect("the stream is open")
+        next.await
+            .expect("an answer in time")
+            .unwrap()
+            .expect("the stream is open")
     }
 
     /// Mod revisions of the next `count` events.
@@ -95,14 +106,20 @@ async fn listen(member: &Member, count: usize) -> Vec<Stream> {
     let channel = connect(member).await;
     let mut live = Vec::new();
     for first in (0..count).step_by(WATCHERS_PER_STREAM) {
-        let keys = (first..count.min(first + WATCHERS_PER_STREAM)).map(|i| format!("cold/{i}")).collect();
+        let keys = (first..count.min(first + WATCHERS_PER_STREAM))
+            .map(|i| format!("cold/{i}"))
+            .collect();
         live.push(Stream::open(channel.clone(), keys).await);
     }
     live
 }
 
 async fn put(member: &Member, key: &str) -> i64 {
-    let request = PutRequest { key: key.to_owned().into(), value: vec![b'x'; HOT_VALUE_BYTES].into(), ..Default::default() };
+    let request = PutRequest {
+        key: key.to_owned().into(),
+        value: vec![b'x'; HOT_VALUE_BYTES].into(),
+        ..Default::default()
+    };
     member.put(request).await.header.unwrap().revision
 }
 
@@ -126,7 +143,11 @@ async fn stalled_clients_cost_little_and_lose_nothing_while_others_keep_up() {
         assert_eq!(stream.revisions(1).await, [revision]);
     }
     let grown = resident_bytes(&member).saturating_sub(before);
-    println!("{stalled_count} stalled of {}: {} KiB more in memory", watchers(), grown >> 10);
+    println!(
+        "{stalled_count} stalled of {}: {} KiB more in memory",
+        watchers(),
+        grown >> 10
+    );
     let bound = (128 << 20) + stalled_count as u64 * BYTES_PER_STALLED_MAX;
     assert!(grown < bound, "{grown} bytes more, allowed are {bound}");
 

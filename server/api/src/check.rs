@@ -10,7 +10,8 @@ use taffrail_proto::etcdserverpb::{
 };
 
 use crate::status::{
-    DUPLICATE_KEY, EMPTY_KEY, INVALID_SORT_OPTION, KEY_NOT_FOUND, LEASE_PROVIDED, Refusal, TOO_MANY_OPS, VALUE_PROVIDED,
+    DUPLICATE_KEY, EMPTY_KEY, INVALID_SORT_OPTION, KEY_NOT_FOUND, LEASE_PROVIDED, MEMBER_BAD_URLS, Refusal,
+    TOO_MANY_OPS, VALUE_PROVIDED,
 };
 
 pub(crate) fn range(request: &RangeRequest) -> Result<(), Refusal> {
@@ -40,6 +41,28 @@ pub(crate) fn put(request: &PutRequest) -> Result<(), Refusal> {
 
 pub(crate) fn delete_range(request: &DeleteRangeRequest) -> Result<(), Refusal> {
     if request.key.is_empty() { Err(EMPTY_KEY) } else { Ok(()) }
+}
+
+/// URLs that a member can be reached at: a scheme, a host and a port, nothing more (etcd types/urls.go).
+pub(crate) fn peer_urls(urls: &[String]) -> Result<(), Refusal> {
+    let reachable = |url: &String| {
+        let Some((scheme, address)) = url.split_once("://") else {
+            return false;
+        };
+        let port = address
+            .rsplit_once(':')
+            .and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
+        match scheme {
+            "http" | "https" => port.is_some(),
+            "unix" | "unixs" => !address.is_empty(),
+            _ => false,
+        }
+    };
+    if !urls.is_empty() && urls.iter().all(reachable) {
+        Ok(())
+    } else {
+        Err(MEMBER_BAD_URLS)
+    }
 }
 
 /// Counts first, so that the search for overlaps has a bound.
@@ -221,6 +244,22 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(txn(&compare, 128), Err(EMPTY_KEY));
+    }
+
+    #[test]
+    fn peer_urls_have_a_scheme_a_host_and_a_port() {
+        let check = |url: &str| peer_urls(&[url.to_owned()]);
+        assert_eq!(check("http://10.0.0.1:2380"), Ok(()));
+        for url in [
+            "not a url",
+            "http://10.0.0.1",
+            "http://:2380",
+            "ftp://a:1",
+            "http://a:1/path",
+        ] {
+            assert_eq!(check(url), Err(MEMBER_BAD_URLS), "{url}");
+        }
+        assert_eq!(peer_urls(&[]), Err(MEMBER_BAD_URLS));
     }
 
     #[test]

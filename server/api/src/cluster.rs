@@ -5,14 +5,24 @@ use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::cluster_server::Cluster;
 use tonic::{Request, Response, Status};
 
-use crate::status::{MEMBER_NOT_FOUND, MEMBER_NOT_LEARNER, NOT_ENOUGH_STARTED};
-use crate::{Api, status};
+use crate::status::{MEMBER_NOT_FOUND, MEMBER_NOT_LEARNER, NOT_ENOUGH_STARTED, PEER_URL_EXISTS};
+use crate::{Api, check, status};
 
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Cluster for Api {
-    async fn member_add(&self, _: Request<pb::MemberAddRequest>) -> Answer<pb::MemberAddResponse> {
+    async fn member_add(&self, request: Request<pb::MemberAddRequest>) -> Answer<pb::MemberAddResponse> {
+        let urls = request.into_inner().peer_ur_ls;
+        check::peer_urls(&urls)?;
+        if self
+            .member()
+            .members()
+            .iter()
+            .any(|member| member.peer_urls.iter().any(|url| urls.contains(url)))
+        {
+            return Err(PEER_URL_EXISTS.into());
+        }
         Err(membership_is_fixed())
     }
 

@@ -43,6 +43,8 @@ refusals! {
     LEASE_EXISTS: FailedPrecondition, "lease already exists";
     LEASE_TTL_TOO_LARGE: OutOfRange, "too large lease TTL";
     NOT_ENOUGH_STARTED: Unknown, "re-configuration failed due to not enough started members";
+    MEMBER_BAD_URLS: InvalidArgument, "given member URLs are invalid";
+    PEER_URL_EXISTS: FailedPrecondition, "Peer URLs already exists";
     MEMBER_NOT_FOUND: NotFound, "member not found";
     MEMBER_NOT_LEARNER: FailedPrecondition, "can only promote a learner member";
     REQUEST_TOO_LARGE: InvalidArgument, "request is too large";

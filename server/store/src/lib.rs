@@ -20,6 +20,7 @@ mod schema;
 mod state;
 mod store;
 mod view;
+mod whole;
 
 pub use applied::{Answer, Applied, Content, Entry, Position, Response};
 pub use apply::Applier;

@@ -13,6 +13,7 @@ use crate::mvcc::{Current, Pages};
 use crate::schema::{cleaned, damaged, format, revision};
 use crate::state::State;
 use crate::view::{Pinned, View};
+use crate::whole;
 use crate::{OpenError, Position, StoreFailure};
 
 /// How a store is opened.
@@ -60,7 +61,9 @@ impl Shared {
     pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         std::fs::create_dir_all(dir).map_err(StoreFailure::from)?;
         format::check(dir)?;
+        whole::check(dir)?;
         let engine = Engine::open(dir, options)?;
+        whole::mark(dir)?;
         Self::read(engine).map_err(|why| open_error(dir, why))
     }
 
