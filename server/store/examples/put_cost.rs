@@ -22,6 +22,13 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let page_keys = std::env::args().nth(1).map_or(Ok(1_000_000), |keys| keys.parse())?;
+    if page_keys == 0 {
+        return fresh(|bench| {
+            bench.puts("overwrites in 100k keys, batch 16", 400_000, 16, |n| {
+                random(n) % 100_000
+            })
+        });
+    }
     for batch in [1, 16, 128] {
         fresh(|bench| bench.puts(&format!("sequential new keys, batch {batch}"), 300_000, batch, |n| n))?;
         fresh(|bench| {

@@ -57,10 +57,11 @@ impl Applier {
             return Err(StoreFailure::Damaged("an earlier batch failed".into()));
         }
         self.failed = true;
-        let applied = entries
-            .iter()
-            .map(|entry| self.apply_entry(entry))
-            .collect::<Result<Vec<_>, _>>()?;
+        // Answers are large: collecting results would move them again and again while the list grows.
+        let mut applied = Vec::with_capacity(entries.len());
+        for entry in entries {
+            applied.push(self.apply_entry(entry)?);
+        }
         self.writer.commit()?;
         self.failed = false;
         Ok(applied)
