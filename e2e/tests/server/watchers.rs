@@ -16,8 +16,8 @@ const HOT_EVENTS: usize = 1_500;
 const HOT_VALUE_BYTES: usize = 1_000;
 /// Live watchers that share a stream.
 const WATCHERS_PER_STREAM: usize = 50;
-/// Stalled clients that share a connection.
-const STALLED_PER_CONNECTION: usize = 100;
+/// Stalled clients that share a connection: what they leave unread must fit into its window of 5 MiB together.
+const STALLED_PER_CONNECTION: usize = 50;
 /// What a stalled client may cost the member, its share of the connection included.
 const BYTES_PER_STALLED_MAX: u64 = 512 << 10;
 

@@ -1,6 +1,6 @@
 //! One log entry, encoded without building the whole message it is part of.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use prost::Message;
 use prost::encoding::message;
 use taffrail_proto::etcdserverpb::RequestHeader;
@@ -34,7 +34,7 @@ pub(crate) fn encode<M: Message>(id: u64, proposal: Proposal, request: &M) -> By
     let mut entry = BytesMut::with_capacity(bytes);
     message::encode(field, request, &mut entry);
     message::encode(HEADER, &header, &mut entry);
-    debug_assert_eq!(entry.remaining_mut(), usize::MAX - bytes, "exactly as long as promised");
+    debug_assert_eq!(entry.len(), bytes, "exactly as long as promised");
     entry.freeze()
 }
 

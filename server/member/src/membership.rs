@@ -72,8 +72,11 @@ impl Member {
         format!("{}.{}.0", parts.next().unwrap_or("0"), parts.next().unwrap_or("0"))
     }
 
-    /// True if everything is known.
+    /// True if everything is known, and there is a leader to serve under.
     async fn publish_once(&self) -> bool {
+        if self.barrier().await.is_err() {
+            return false;
+        }
         let (view, own) = (self.view(), self.own_attributes());
         let member_id = self.0.config.member_id;
         if view.member_attributes(member_id).as_ref() != Some(&own) {
