@@ -41,9 +41,14 @@ async fn live(config: Config) -> Result<()> {
     telemetry::watch_leadership(&member, &metrics);
     let api = Api::new(member.clone(), api_config(&config), Arc::clone(&metrics));
     let serving = doors.serve(api, &config, &metrics);
-    member.publish().await;
-    telemetry::ready();
+    let serve = async {
+        member.publish().await;
+        serving.open();
+        telemetry::ready();
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
+        () = serve => {}
         cause = member.failed() => return Err(anyhow!("stopped, because going on could lose data: {cause}")),
         signal = told_to_stop() => tracing::info!(signal = signal?, "received signal, shutting down"),
     }

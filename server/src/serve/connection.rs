@@ -88,9 +88,13 @@ impl Connections {
         }
     }
 
-    /// Accepts until told to stop, then waits for its connections.
-    pub async fn accept(mut self, door: TcpListener, service: Service) {
+    /// Accepts from when the door opens until told to stop, then waits for its connections.
+    pub async fn accept(mut self, door: TcpListener, service: Service, mut opened: watch::Receiver<bool>) {
         let mut open = JoinSet::new();
+        tokio::select! {
+            () = told(&mut opened) => {}
+            () = told(&mut self.stopped) => return,
+        }
         loop {
             tokio::select! {
                 () = told(&mut self.stopped) => break,
@@ -128,8 +132,8 @@ impl Connections {
     }
 }
 
-/// Resolves when the ports are to be closed.
-async fn told(stopped: &mut watch::Receiver<bool>) {
+/// Resolves when the ports are to be opened, or closed.
+async fn told(told: &mut watch::Receiver<bool>) {
     // An error means that nobody is left to tell us, which is as good as being told.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+    let _ = told.wait_for(|told| *told).await;
 }

@@ -31,6 +31,7 @@ pub struct Doors {
 
 /// What runs behind the doors.
 pub struct Serving {
+    open: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     loops: JoinSet<()>,
 }
@@ -44,6 +45,7 @@ impl Doors {
         })
     }
 
+    /// Metrics and health at once; clients wait in the kernel's queue until [`Serving::open`].
     pub fn serve(self, api: Api, config: &Config, metrics: &Arc<Metrics>) -> Serving {
         let Doors {
             client,
@@ -52,6 +54,7 @@ impl Doors {
         } = self;
         let (stop, stopped) = watch::channel(false);
         let mut serving = Serving {
+            open: watch::Sender::new(false),
             stop,
             loops: JoinSet::new(),
         };
@@ -63,24 +66,33 @@ impl Doors {
             Router::new()
         };
         let both = Service::new(Some(Grpc::new(api.clone())), beside_grpc);
-        serving.accept(client, &connections, &both);
-        serving.accept(client_http, &connections, &Service::new(None, routes));
-        serving.accept(
-            metrics_doors,
-            &connections,
-            &Service::new(None, taffrail_api::metrics_routes(api)),
-        );
+        let (clients, at_once) = (serving.open.subscribe(), watch::Sender::new(true).subscribe());
+        serving.accept(client, &connections, &both, &clients);
+        serving.accept(client_http, &connections, &Service::new(None, routes), &clients);
+        let pages = Service::new(None, taffrail_api::metrics_routes(api));
+        serving.accept(metrics_doors, &connections, &pages, &at_once);
         serving
     }
 }
 
 impl Serving {
-    fn accept(&mut self, doors: Vec<TcpListener>, connections: &Connections, service: &Service) {
+    /// The member has a leader to serve under: clients may come in.
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+
+    fn accept(
+        &mut self,
+        doors: Vec<TcpListener>,
+        connections: &Connections,
+        service: &Service,
+        open: &watch::Receiver<bool>,
+    ) {
         for door in doors {
             if let Ok(address) = door.local_addr() {
                 tracing::info!(%address, "serving client traffic insecurely; this is strongly discouraged!");
             }
-            self.loops.spawn(connections.clone().accept(door, service.clone()));
+            self.loops.spawn(connections.clone().accept(door, service.clone(), open.clone()));
         }
     }
 
