@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use prost::Message;
+use taffrail_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use taffrail_proto::etcdserverpb::request_op::Request;
-use taffrail_proto::etcdserverpb::{InternalRaftRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
+use taffrail_proto::etcdserverpb::{Compare, InternalRaftRequest, PutRequest, RangeRequest, RequestOp, TxnRequest};
 use taffrail_store::{Applier, Content, Entry, Options, Position, RangeError, Store, StoreFailure};
 
 const VALUE_BYTES: usize = 256;
@@ -41,7 +42,14 @@ fn main() -> Outcome<()> {
             )
         })?;
     }
-    fresh(|bench| bench.txns("txn of 10 puts in 100k keys, batch 16, per put", 30_000, 16))?;
+    fresh(|bench| {
+        bench.puts("  (filling)", 100_000, 128, |n| n)?;
+        bench.txns("txn of 10 puts in 100k keys, batch 16, per put", 30_000, 16)
+    })?;
+    fresh(|bench| {
+        bench.puts("  (filling)", 100_000, 128, |n| n)?;
+        bench.updates("compare and put in 100k keys, batch 16", 100_000, 16)
+    })?;
     fresh(|bench| bench.pages(page_keys))
 }
 
@@ -137,6 +145,25 @@ impl Bench {
         Ok(())
     }
 
+    /// What an apiserver sends: put if the key is there, else get it.
+    fn updates(&mut self, what: &str, txns: u64, batch: usize) -> Outcome<()> {
+        let mut cost = Cost::default();
+        for from in (0..txns).step_by(STRETCH) {
+            let entries: Vec<_> = (from..txns.min(from + STRETCH as u64))
+                .map(|n| {
+                    let txn = Some(update(self.put(random(n) % 100_000, n)));
+                    self.entry(&InternalRaftRequest {
+                        txn,
+                        ..InternalRaftRequest::default()
+                    })
+                })
+                .collect();
+            cost.measure(entries.len(), || self.apply(&entries, batch))?;
+        }
+        cost.report(what);
+        Ok(())
+    }
+
     fn apply(&mut self, entries: &[Entry], batch: usize) -> Result<(), StoreFailure> {
         entries
             .chunks(batch)
@@ -209,6 +236,26 @@ impl Bench {
         })?;
         cost.report(what);
         Ok(())
+    }
+}
+
+fn update(put: PutRequest) -> TxnRequest {
+    let compare = Compare {
+        result: CompareResult::Greater as i32,
+        target: CompareTarget::Mod as i32,
+        key: put.key.clone(),
+        target_union: Some(TargetUnion::ModRevision(0)),
+        ..Compare::default()
+    };
+    let get = RangeRequest {
+        key: put.key.clone(),
+        ..RangeRequest::default()
+    };
+    let op = |request| vec![RequestOp { request: Some(request) }];
+    TxnRequest {
+        compare: vec![compare],
+        success: op(Request::RequestPut(put)),
+        failure: op(Request::RequestRange(get)),
     }
 }
 

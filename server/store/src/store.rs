@@ -110,6 +110,7 @@ impl Shared {
             engine: &self.engine,
             snapshot,
             overlay: None,
+            recent: None,
             counts: &state.counts,
         }
     }

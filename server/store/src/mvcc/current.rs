@@ -4,6 +4,7 @@ use bytes::Bytes;
 use fjall::{Readable, Snapshot};
 
 use super::overlay::{Merged, Overlay, Row, Rows};
+use super::recent::Recent;
 use super::{Counts, KeyRange};
 use crate::StoreFailure;
 use crate::engine::Engine;
@@ -15,6 +16,8 @@ pub(crate) struct Current<'a> {
     pub(crate) snapshot: &'a Snapshot,
     /// What the batch at hand has decided; readers have none.
     pub(crate) overlay: Option<&'a Overlay>,
+    /// Newest records, of what is pending too; readers have none.
+    pub(crate) recent: Option<&'a Recent>,
     pub(crate) counts: &'a Counts,
 }
 
@@ -22,15 +25,27 @@ pub(crate) type Keyed = Result<(Bytes, Record), StoreFailure>;
 
 impl<'a> Current<'a> {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreFailure> {
+        if let Some(record) = self.recent.and_then(|recent| recent.get(key)) {
+            return Ok(Some(record.clone()));
+        }
         if let Some(decided) = self.overlay.and_then(|overlay| overlay.get(key)) {
             return decided.clone().map(Record::parse).transpose();
+        }
+        // No stored key is empty, and the engine takes none.
+        if key.is_empty() {
+            return Ok(None);
         }
         let stored = self.snapshot.get(&self.engine.current, key)?;
         stored.map(|raw| Record::parse(raw.into())).transpose()
     }
 
-    /// In key order.
+    /// In key order. One key is looked up, which is cheaper than to look where it would stand.
     pub(crate) fn scan(&self, range: &KeyRange) -> Box<dyn Iterator<Item = Keyed> + 'a> {
+        if let KeyRange::One(key) = range {
+            // Of its own: a slice would keep the whole received frame alive.
+            let keyed = |record| (Bytes::copy_from_slice(key), record);
+            return Box::new(self.get(key).map(|record| record.map(keyed)).transpose().into_iter());
+        }
         Box::new(
             self.rows(range)
                 .map(|row| row.and_then(|(key, raw)| Ok((key, Record::parse(raw)?)))),

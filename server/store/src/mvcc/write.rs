@@ -13,7 +13,7 @@ use super::counts::CHUNK_KEYS_MAX;
 use super::overlay::{Merged, Overlay, Row, Rows};
 use super::recent::Recent;
 use super::{Current, Revision};
-use crate::schema::log::{Kind, Row as LogRow};
+use crate::schema::log::{self, Kind};
 use crate::schema::record::{Parts, Record};
 use crate::schema::{attachment, chunk, history, lease, revision, state};
 use crate::state::State;
@@ -59,25 +59,33 @@ pub(crate) struct Loading {
     pub(crate) attached_to: i64,
 }
 
+/// A row of `log` as it will be stored.
+struct Logged {
+    at: Revision,
+    bytes_so_far: u64,
+    value: Vec<u8>,
+}
+
 /// Decided but not committed.
 struct Pending {
     state: State,
     current: Overlay,
     system: Overlay,
-    log: Vec<(Revision, LogRow)>,
+    log: Vec<Logged>,
     history: Vec<(Vec<u8>, [u8; 8])>,
     /// First keys of chunks that changed, came or went.
     chunks: BTreeSet<Bytes>,
 }
 
 impl Pending {
-    fn new(state: State) -> Self {
+    /// `rows` is how many changes are likely to come.
+    fn new(state: State, rows: usize) -> Self {
         Self {
             state,
             current: Overlay::new(),
             system: Overlay::new(),
-            log: Vec::new(),
-            history: Vec::new(),
+            log: Vec::with_capacity(rows),
+            history: Vec::with_capacity(rows),
             chunks: BTreeSet::new(),
         }
     }
@@ -93,7 +101,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, recent_records_bytes: u64) -> Self {
         let committed = shared.newest();
-        let pending = Pending::new(committed.state.clone());
+        let pending = Pending::new(committed.state.clone(), 0);
         Self {
             shared,
             committed,
@@ -124,6 +132,7 @@ impl Writer {
             engine: &self.shared.engine,
             snapshot: &self.committed.snapshot,
             overlay: Some(&self.pending.current),
+            recent: Some(&self.recent),
             counts: &self.pending.state.counts,
         }
     }
@@ -143,13 +152,7 @@ impl Writer {
     }
 
     pub(crate) fn record(&self, key: &[u8]) -> Result<Option<Record>, StoreFailure> {
-        if let Some(decided) = self.pending.current.get(key) {
-            return decided.clone().map(Record::parse).transpose();
-        }
-        match self.recent.get(key) {
-            Some(record) => Ok(Some(record.clone())),
-            None => self.current().get(key),
-        }
+        self.current().get(key)
     }
 
     /// Writes a new version over `previous`, which must be the key's newest.
@@ -218,7 +221,7 @@ impl Writer {
     ) -> Result<(), StoreFailure> {
         self.pending.state.current_bytes += version_bytes(key, &record);
         self.pending.current.insert(key.clone(), Some(record.raw().clone()));
-        self.recent.insert(key.clone(), record);
+        self.recent.insert(key, record);
         self.attach(key, previous.map_or(0, Record::lease), lease);
         match previous {
             Some(_) => Ok(()),
@@ -265,17 +268,19 @@ impl Writer {
         if kind == Kind::Delete {
             state.log_bytes += key.len() as u64 + VERSION_OVERHEAD_BYTES;
         }
-        let (bytes_so_far, key, replaced) = (state.log_bytes, key.clone(), previous.cloned());
-        self.pending.log.push((
+        let bytes_so_far = state.log_bytes;
+        let row = log::Parts {
+            kind,
+            bytes_so_far,
+            value_bytes,
+            key,
+            replaced: previous,
+        };
+        self.pending.log.push(Logged {
             at,
-            LogRow {
-                kind,
-                bytes_so_far,
-                value_bytes,
-                key,
-                replaced,
-            },
-        ));
+            bytes_so_far,
+            value: row.value(),
+        });
     }
 
     fn attach(&mut self, key: &[u8], from: i64, to: i64) {
@@ -368,9 +373,9 @@ impl Writer {
 
     /// Logical bytes of history up to and including main revision `main`.
     pub(crate) fn log_bytes_at(&self, main: i64) -> Result<u64, StoreFailure> {
-        let pending = self.pending.log.partition_point(|(revision, _)| revision.main <= main);
+        let pending = self.pending.log.partition_point(|row| row.at.main <= main);
         if let Some(last) = pending.checked_sub(1) {
-            return Ok(self.pending.log[last].1.bytes_so_far);
+            return Ok(self.pending.log[last].bytes_so_far);
         }
         let after = revision::first_of(main + 1);
         let last = self
@@ -378,7 +383,7 @@ impl Writer {
             .snapshot
             .range(&self.shared.engine.log, ..after)
             .next_back();
-        let last = last.map(|guard| LogRow::parse(guard.value()?.into())).transpose()?;
+        let last = last.map(|guard| log::Row::parse(guard.value()?.into())).transpose()?;
         // The rows below the floor may be gone, but what they amounted to is known.
         Ok(last
             .map_or(0, |row| row.bytes_so_far)
@@ -391,8 +396,8 @@ impl Writer {
 
     /// Hands everything pending to the engine in one batch and publishes the new state.
     pub(crate) fn commit(&mut self) -> Result<(), StoreFailure> {
-        let state = self.pending.state.clone();
-        let pending = std::mem::replace(&mut self.pending, Pending::new(state));
+        let next = Pending::new(self.pending.state.clone(), self.pending.log.len());
+        let pending = std::mem::replace(&mut self.pending, next);
         let state = self.write_batch(pending)?;
         self.committed = self.shared.publish(state);
         Ok(())
@@ -419,8 +424,8 @@ impl Writer {
                 }
             }
         }
-        for (revision, row) in log {
-            batch.insert(&engine.log, &revision::key(revision)[..], row.value());
+        for Logged { at, value, .. } in log {
+            batch.insert(&engine.log, &revision::key(at)[..], value);
         }
         for (key, value) in history {
             batch.insert(&engine.history, key, &value[..]);

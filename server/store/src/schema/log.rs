@@ -31,9 +31,18 @@ pub(crate) struct Row {
     pub(crate) replaced: Option<Record>,
 }
 
-impl Row {
+/// What a new row is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) bytes_so_far: u64,
+    pub(crate) value_bytes: u32,
+    pub(crate) key: &'a [u8],
+    pub(crate) replaced: Option<&'a Record>,
+}
+
+impl Parts<'_> {
     pub(crate) fn value(&self) -> Vec<u8> {
-        let replaced = self.replaced.as_ref().map_or(&[][..], |record| record.raw());
+        let replaced = self.replaced.map_or(&[][..], |record| record.raw());
         let mut value = Vec::with_capacity(HEADER_BYTES + self.key.len() + replaced.len());
         value.push(match self.kind {
             Kind::Put => PUT,
@@ -42,11 +51,13 @@ impl Row {
         value.extend_from_slice(&self.bytes_so_far.to_be_bytes());
         value.extend_from_slice(&self.value_bytes.to_be_bytes());
         value.extend_from_slice(&(self.key.len() as u32).to_be_bytes());
-        value.extend_from_slice(&self.key);
+        value.extend_from_slice(self.key);
         value.extend_from_slice(replaced);
         value
     }
+}
 
+impl Row {
     pub(crate) fn parse(bytes: Bytes) -> Result<Self, StoreFailure> {
         let mut fields = Fields::new("log row", &bytes);
         let kind = match fields.u8()? {
@@ -75,8 +86,19 @@ impl Row {
 mod tests {
     use super::*;
     use crate::mvcc::Revision;
-    use crate::schema::record::Parts;
+    use crate::schema::record;
     use proptest::prelude::*;
+
+    fn value(row: &Row) -> Vec<u8> {
+        let parts = Parts {
+            kind: row.kind,
+            bytes_so_far: row.bytes_so_far,
+            value_bytes: row.value_bytes,
+            key: &row.key,
+            replaced: row.replaced.as_ref(),
+        };
+        parts.value()
+    }
 
     proptest! {
         #[test]
@@ -87,11 +109,11 @@ mod tests {
                 bytes_so_far,
                 value_bytes,
                 key: key.into(),
-                replaced: old.map(|value| Record::new(&Parts {
+                replaced: old.map(|value| Record::new(&record::Parts {
                     create_revision: 2, revision, version: 3, lease: 4, value: &value,
                 })),
             };
-            prop_assert_eq!(Row::parse(row.value().into()).unwrap(), row);
+            prop_assert_eq!(Row::parse(value(&row).into()).unwrap(), row);
         }
     }
 
@@ -106,7 +128,7 @@ mod tests {
             key: Bytes::from("k"),
             replaced: None,
         };
-        let mut value = row.value();
+        let mut value = value(&row);
         value.extend_from_slice(b"half a record");
         assert!(Row::parse(value.into()).is_err());
     }
