@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_server(services)
         // Keys and values are slices of the received frame, not copies of it.
         .bytes(".")
+        .codec_path("crate::codec::FittingCodec")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -39,7 +39,34 @@ pub struct Grpc {
     health: HealthServer<Api>,
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type Work = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// A call under way. Not boxed once more: there is one for every request.
+pub struct Answer {
+    work: Work,
+    /// What is counted when the work is done.
+    call: Option<(Method, Call)>,
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = std::task::ready!(self.work.as_mut().poll(cx))?;
+        rename_oversize(response.headers_mut());
+        Poll::Ready(Ok(match self.call.take() {
+            Some((method, call)) => watch_over(response, method, call),
+            None => response,
+        }))
+    }
+}
+
+fn refused(status: Status) -> Answer {
+    Answer {
+        work: Box::pin(std::future::ready(Ok(status.into_http()))),
+        call: None,
+    }
+}
 
 impl Grpc {
     pub fn new(api: Api) -> Self {
@@ -56,20 +83,20 @@ impl Grpc {
         }
     }
 
-    fn dispatch<B>(&mut self, request: Request<B>) -> Answer
+    fn dispatch<B>(&self, request: Request<B>) -> Work
     where
         B: HttpBody<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
     {
         let service = request.uri().path().split('/').nth(1).unwrap_or_default();
         match service {
-            "etcdserverpb.KV" => self.kv.call(request),
-            "etcdserverpb.Watch" => self.watch.call(request),
-            "etcdserverpb.Lease" => self.lease.call(request),
-            "etcdserverpb.Cluster" => self.cluster.call(request),
-            "etcdserverpb.Maintenance" => self.maintenance.call(request),
-            "etcdserverpb.Auth" => self.auth.call(request),
-            "grpc.health.v1.Health" => self.health.call(request),
+            "etcdserverpb.KV" => self.kv.clone().call(request),
+            "etcdserverpb.Watch" => self.watch.clone().call(request),
+            "etcdserverpb.Lease" => self.lease.clone().call(request),
+            "etcdserverpb.Cluster" => self.cluster.clone().call(request),
+            "etcdserverpb.Maintenance" => self.maintenance.clone().call(request),
+            "etcdserverpb.Auth" => self.auth.clone().call(request),
+            "grpc.health.v1.Health" => self.health.clone().call(request),
             unknown => {
                 let status = Status::unimplemented(format!("unknown service {unknown}"));
                 Box::pin(async move { Ok(status.into_http()) })
@@ -78,38 +105,29 @@ impl Grpc {
     }
 }
 
-impl<B> Service<Request<B>> for Grpc
-where
-    B: HttpBody<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Answer {
+impl Grpc {
+    /// Starts on a request; the answer is a future.
+    pub fn call<B>(&self, request: Request<B>) -> Answer
+    where
+        B: HttpBody<Data = bytes::Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+    {
         let Some(method) = Method::find(request.uri().path()) else {
-            return self.dispatch(request);
+            let work = self.dispatch(request);
+            return Answer { work, call: None };
         };
         let call = self.metrics.grpc.start(method, Instant::now());
         if let Err(status) = self.count_client(method, request.headers()) {
             call.finish(status.code());
-            return Box::pin(async move { Ok(status.into_http()) });
+            return refused(status);
         }
-        let answer = self.dispatch(request);
-        Box::pin(async move {
-            let mut response = answer.await?;
-            rename_oversize(response.headers_mut());
-            Ok(watch_over(response, method, call))
-        })
+        let work = self.dispatch(request);
+        Answer {
+            work,
+            call: Some((method, call)),
+        }
     }
-}
 
-impl Grpc {
     fn count_client(&self, method: Method, headers: &HeaderMap) -> Result<(), Status> {
         let version = headers.get(CLIENT_API_VERSION).map(|value| value.as_bytes());
         let version = match version.map(std::str::from_utf8) {

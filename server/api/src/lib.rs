@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use taffrail_member::Member;
 
-pub use grpc::Grpc;
+pub use grpc::{Answer, Grpc};
 pub use http::{client_routes, metrics_routes};
 pub use metrics::Metrics;
 

@@ -4,6 +4,9 @@
 //! client understands them. The feature `messages` gives the messages alone; `services` adds tonic's clients and
 //! servers. [`etcdserverpb::InternalRaftRequest`] is also the format of an entry in the raft log.
 
+#[cfg(feature = "services")]
+pub mod codec;
+
 /// Versioned keys and their changes.
 pub mod mvccpb {
     include!(concat!(env!("OUT_DIR"), "/mvccpb.rs"));

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -31,7 +32,23 @@ pub(super) struct Service {
 }
 
 type Body = Either<tonic::body::Body, axum::body::Body>;
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// The answer of either side; only the rarer one is boxed.
+pub(super) enum Answer {
+    Grpc(taffrail_api::Answer),
+    Page(Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Answer::Grpc(answer) => Pin::new(answer).poll(cx).map_ok(|response| response.map(Either::Left)),
+            Answer::Page(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
 
 impl Service {
     pub fn new(grpc: Option<Grpc>, routes: Router) -> Self {
@@ -46,13 +63,10 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         match &self.grpc {
-            Some(grpc) if is_grpc(&request) => {
-                let answer = grpc.clone().call(request);
-                Box::pin(async move { Ok(answer.await?.map(Either::Left)) })
-            }
+            Some(grpc) if is_grpc(&request) => Answer::Grpc(grpc.call(request)),
             _ => {
                 let answer = self.routes.clone().call(request);
-                Box::pin(async move { Ok(answer.await?.map(Either::Right)) })
+                Answer::Page(Box::pin(async move { Ok(answer.await?.map(Either::Right)) }))
             }
         }
     }

@@ -92,7 +92,8 @@ impl Serving {
             if let Ok(address) = door.local_addr() {
                 tracing::info!(%address, "serving client traffic insecurely; this is strongly discouraged!");
             }
-            self.loops.spawn(connections.clone().accept(door, service.clone(), open.clone()));
+            self.loops
+                .spawn(connections.clone().accept(door, service.clone(), open.clone()));
         }
     }
 
