@@ -1,8 +1,8 @@
 //! What an applied put costs, and what reading pages of many keys costs.
 //!
-//! `cargo run --release -p taffrail-store --example put_cost [keys in the page test] [MiB of recent
-//! records]`. CPU of the calling thread and
-//! of the whole process, so that the engine's own workers count too.
+//! `cargo run --release -p taffrail-store --example put_cost [keys in the page test] [MiB of recent records]
+//! [KiB of unwritten history]`. CPU of the calling thread and of the whole process, so that the engine's own workers
+//! count too, and the longest time that one batch kept its thread busy. 0 keys: overwrites only.
 
 use std::path::Path;
 use std::time::Instant;
@@ -63,6 +63,7 @@ struct Bench {
     applier: Applier,
     index: u64,
     value: Vec<u8>,
+    longest_us: f64,
 }
 
 impl Bench {
@@ -71,6 +72,9 @@ impl Bench {
         if let Some(mib) = std::env::args().nth(2) {
             options.recent_records_bytes = mib.parse::<u64>()? << 20;
         }
+        if let Some(kib) = std::env::args().nth(3) {
+            options.unwritten_history_bytes = kib.parse::<usize>()? << 10;
+        }
         let (store, applier) = Store::open(dir, &options)?;
         let value = (0..VALUE_BYTES as u64 + 4096).map(|n| random(n) as u8).collect();
         Ok(Self {
@@ -78,6 +82,7 @@ impl Bench {
             applier,
             index: 0,
             value,
+            longest_us: 0.0,
         })
     }
 
@@ -119,6 +124,7 @@ impl Bench {
             cost.measure(entries.len(), || self.apply(&entries, batch))?;
         }
         cost.report(what);
+        println!("{:>58} longest {:7.0} us", "", std::mem::take(&mut self.longest_us));
         Ok(())
     }
 
@@ -165,9 +171,12 @@ impl Bench {
     }
 
     fn apply(&mut self, entries: &[Entry], batch: usize) -> Result<(), StoreFailure> {
-        entries
-            .chunks(batch)
-            .try_for_each(|entries| self.applier.apply(entries).map(drop))
+        entries.chunks(batch).try_for_each(|entries| {
+            let start = Instant::now();
+            self.applier.apply(entries)?;
+            self.longest_us = self.longest_us.max(start.elapsed().as_secs_f64() * 1e6);
+            Ok(())
+        })
     }
 
     fn pages(&mut self, keys: u64) -> Outcome<()> {

@@ -25,6 +25,8 @@ pub(crate) struct Engine {
     pub(crate) system: Keyspace,
     /// Where large sorts put their runs.
     pub(crate) scratch: PathBuf,
+    /// Rows of `history` not yet written may grow to so many bytes.
+    pub(crate) unwritten_history_bytes: usize,
     droppable: Arc<AtomicI64>,
 }
 
@@ -51,6 +53,7 @@ impl Engine {
             system: database.keyspace("system", memtable(SMALL_MEMTABLE_BYTES))?,
             database,
             scratch: dir.join("scratch"),
+            unwritten_history_bytes: options.unwritten_history_bytes,
             droppable,
         })
     }

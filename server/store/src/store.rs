@@ -9,7 +9,7 @@ use fjall::{AbstractTree, PersistMode, Readable};
 
 use crate::apply::Applier;
 use crate::engine::Engine;
-use crate::mvcc::{Current, Pages};
+use crate::mvcc::{Current, Generation, Pages, unwritten};
 use crate::schema::{cleaned, damaged, format, revision};
 use crate::state::State;
 use crate::view::{Pinned, View};
@@ -25,6 +25,8 @@ pub struct Options {
     pub memtable_bytes: u64,
     /// Previous records kept at hand by the applier.
     pub recent_records_bytes: u64,
+    /// Rows of history kept in memory until they are written together; at open they are worked out from the log.
+    pub unwritten_history_bytes: usize,
 }
 
 impl Default for Options {
@@ -33,6 +35,7 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             memtable_bytes: 32 << 20,
             recent_records_bytes: 64 << 20,
+            unwritten_history_bytes: 2 << 20,
         }
     }
 }
@@ -78,10 +81,17 @@ impl Shared {
         };
         let cleaned = snapshot.get(&engine.system, cleaned::KEY)?;
         let cleaned_bytes = cleaned.map_or(Ok(0), |value| cleaned::parse(&value))?;
+        let generation = Arc::new(unwritten(&engine, &snapshot, state.floor)?);
+        let pinned = Pinned {
+            // Rows may have been written meanwhile.
+            snapshot: engine.database.snapshot(),
+            state,
+            generation,
+        };
         Ok(Self {
             engine,
             pages: Pages::default(),
-            newest: ArcSwap::from_pointee(Pinned { snapshot, state }),
+            newest: ArcSwap::from_pointee(pinned),
             cleaned_bytes: AtomicU64::new(cleaned_bytes),
         })
     }
@@ -91,7 +101,7 @@ impl Shared {
     }
 
     /// Makes what was just committed visible. Only the applier commits states, so the snapshot fits the state.
-    pub(crate) fn publish(&self, state: State) -> Arc<Pinned> {
+    pub(crate) fn publish(&self, state: State, generation: Arc<Generation>) -> Arc<Pinned> {
         let floor_moved = self.newest.load().state.floor != state.floor;
         if floor_moved {
             self.pages.forget(state.floor, state.revision);
@@ -99,19 +109,26 @@ impl Shared {
         let pinned = Arc::new(Pinned {
             snapshot: self.engine.database.snapshot(),
             state,
+            generation,
         });
         self.newest.store(pinned.clone());
         pinned
     }
 
     pub(crate) fn current<'a>(&'a self, pinned: &'a Pinned) -> Current<'a> {
-        let Pinned { snapshot, state } = pinned;
+        let Pinned {
+            snapshot,
+            state,
+            generation,
+        } = pinned;
         Current {
             engine: &self.engine,
             snapshot,
             overlay: None,
             recent: None,
             counts: &state.counts,
+            revision: state.revision,
+            generation,
         }
     }
 }

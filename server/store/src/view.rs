@@ -9,7 +9,7 @@ use taffrail_proto::membershippb::{Attributes, DowngradeInfoSetRequest};
 use taffrail_proto::mvccpb::Event;
 
 use crate::apply::read_txn;
-use crate::mvcc::{self, Current, HashKv, Kept, Revisions, Wanted};
+use crate::mvcc::{self, Current, Generation, HashKv, Kept, Revisions, Wanted};
 use crate::schema::{attachment, lease};
 use crate::state::State;
 use crate::store::Shared;
@@ -19,6 +19,8 @@ use crate::{Compacted, EventsError, Lease, Position, RangeError, StoreFailure};
 pub(crate) struct Pinned {
     pub(crate) snapshot: Snapshot,
     pub(crate) state: State,
+    /// What the snapshot's `history` lacks; it may know more than the snapshot.
+    pub(crate) generation: Arc<Generation>,
 }
 
 /// A stretch of history.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use fjall::{Readable, Snapshot};
 
+use super::generation::Generation;
 use super::overlay::{Merged, Overlay, Row, Rows};
 use super::recent::Recent;
 use super::{Counts, KeyRange};
@@ -19,6 +20,10 @@ pub(crate) struct Current<'a> {
     /// Newest records, of what is pending too; readers have none.
     pub(crate) recent: Option<&'a Recent>,
     pub(crate) counts: &'a Counts,
+    /// The snapshot's revision.
+    pub(crate) revision: i64,
+    /// What its `history` lacks.
+    pub(crate) generation: &'a Generation,
 }
 
 pub(crate) type Keyed = Result<(Bytes, Record), StoreFailure>;

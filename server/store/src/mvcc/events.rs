@@ -10,8 +10,9 @@ use fjall::Readable;
 use taffrail_proto::mvccpb::event::EventType;
 use taffrail_proto::mvccpb::{Event, KeyValue};
 
-use super::old::{Superseded, replaced_at};
+use super::old::replaced_at;
 use super::overlay::Rows;
+use super::superseded::Superseded;
 use super::{Current, KeyRange, Revision};
 use crate::schema::log::{Kind, Row};
 use crate::schema::record::Record;

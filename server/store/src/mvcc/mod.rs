@@ -8,6 +8,7 @@
 mod counts;
 mod current;
 mod events;
+mod generation;
 mod hash;
 mod key_range;
 mod old;
@@ -18,6 +19,8 @@ mod recent;
 mod revision;
 mod revisions;
 mod sorter;
+mod superseded;
+mod unwritten;
 mod write;
 
 pub use hash::HashKv;
@@ -27,9 +30,11 @@ pub use revisions::Revisions;
 pub(crate) use counts::Counts;
 pub(crate) use current::Current;
 pub(crate) use events::{Wanted, events};
+pub(crate) use generation::Generation;
 pub(crate) use hash::{hash_all, hash_kv};
 pub(crate) use key_range::KeyRange;
 pub(crate) use pages::Pages;
 pub(crate) use range::{check_revision, range, range_in_txn};
 pub(crate) use revisions::{Kept, revisions};
+pub(crate) use unwritten::unwritten;
 pub(crate) use write::{Change, Loading, Writer};

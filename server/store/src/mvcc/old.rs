@@ -9,15 +9,14 @@ use fjall::{Readable, Snapshot};
 
 use super::current::Keyed;
 use super::overlay::Rows;
+use super::superseded::{Superseded, SupersededKey};
 use super::{Current, KeyRange, Revision};
 use crate::StoreFailure;
 use crate::engine::Engine;
 use crate::schema::log::{Kind, Row as LogRow};
 use crate::schema::record::Record;
-use crate::schema::{damaged, history, revision};
+use crate::schema::{damaged, revision};
 
-/// So many rows are stepped over before it pays to look the next key up.
-const STEPS_MAX: usize = 8;
 /// Counting by the log pays up to so many rows even if the range is short.
 const COUNT_ROWS_MIN: u64 = 256;
 
@@ -129,125 +128,6 @@ pub(crate) fn replaced_at(engine: &Engine, snapshot: &Snapshot, at: Revision) ->
     LogRow::parse(raw.into())?
         .replaced
         .ok_or_else(|| damaged("log row", "the replaced version is missing"))
-}
-
-/// Of one key: its first change after a revision, and the version that this change ended.
-pub(crate) struct SupersededKey {
-    pub(crate) key: Bytes,
-    pub(crate) superseding: Revision,
-    pub(crate) mod_revision: i64,
-}
-
-/// For each key of a range that changed after a revision, where its version of then is.
-pub(crate) struct Superseded<'a> {
-    engine: &'a Engine,
-    snapshot: &'a Snapshot,
-    revision: i64,
-    end: Option<Vec<u8>>,
-    rows: Option<Rows>,
-    steps: usize,
-    /// The key answered last; its further rows do not matter.
-    done: Vec<u8>,
-}
-
-impl<'a> Superseded<'a> {
-    pub(crate) fn new(current: Current<'a>, range: &KeyRange, revision: i64) -> Self {
-        let (engine, snapshot) = (current.engine, current.snapshot);
-        let mut new = Self {
-            engine,
-            snapshot,
-            revision,
-            end: None,
-            rows: None,
-            steps: 0,
-            done: Vec::new(),
-        };
-        match range {
-            KeyRange::Empty => {}
-            KeyRange::One(key) => {
-                let prefix = history::prefix(key);
-                new.end = Some(after(&prefix));
-                new.seek(history::with_revision(
-                    prefix,
-                    Revision {
-                        main: revision + 1,
-                        sub: 0,
-                    },
-                ));
-            }
-            KeyRange::Span { start, end } => {
-                new.end = end.as_ref().map(|end| history::prefix(end));
-                new.seek(history::prefix(start));
-            }
-        }
-        new
-    }
-
-    fn seek(&mut self, from: Vec<u8>) {
-        self.steps = 0;
-        let rows = match &self.end {
-            Some(end) => self.snapshot.range(&self.engine.history, from..end.clone()),
-            None => self.snapshot.range(&self.engine.history, from..),
-        };
-        self.rows = Some(Rows::new(rows));
-    }
-
-    fn step(&mut self) -> Result<Option<SupersededKey>, StoreFailure> {
-        while let Some(row) = self.rows.as_mut().and_then(Iterator::next) {
-            let (key, value) = row?;
-            let (prefix, superseding) = history::split_key(&key)?;
-            if prefix == self.done {
-                self.step_over(prefix, None);
-            } else if superseding.main <= self.revision {
-                self.step_over(
-                    prefix,
-                    Some(Revision {
-                        main: self.revision + 1,
-                        sub: 0,
-                    }),
-                );
-            } else {
-                self.steps = 0;
-                self.done = prefix.to_vec();
-                let (key, mod_revision) = (history::user_key(prefix)?.into(), history::parse_value(&value)?);
-                return Ok(Some(SupersededKey {
-                    key,
-                    superseding,
-                    mod_revision,
-                }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Iterators of the engine cannot be moved, so a long way is cut short by a new one.
-    fn step_over(&mut self, prefix: &[u8], to: Option<Revision>) {
-        self.steps += 1;
-        if self.steps >= STEPS_MAX {
-            self.seek(match to {
-                Some(revision) => history::with_revision(prefix.to_vec(), revision),
-                None => after(prefix),
-            });
-        }
-    }
-}
-
-/// The first key after all rows of this one.
-fn after(prefix: &[u8]) -> Vec<u8> {
-    let mut after = prefix.to_vec();
-    // The prefix ends in the end mark's 01.
-    if let Some(last) = after.last_mut() {
-        *last += 1;
-    }
-    after
-}
-
-impl Iterator for Superseded<'_> {
-    type Item = Result<SupersededKey, StoreFailure>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.step().transpose()
-    }
 }
 
 struct Walk<'a> {

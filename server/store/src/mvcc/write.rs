@@ -10,12 +10,14 @@ use taffrail_proto::mvccpb::event::EventType;
 use taffrail_proto::mvccpb::{Event, KeyValue};
 
 use super::counts::CHUNK_KEYS_MAX;
+use super::generation::{self, Generation};
 use super::overlay::{Merged, Overlay, Row, Rows};
 use super::recent::Recent;
+use super::unwritten::add_history;
 use super::{Current, Revision};
 use crate::schema::log::{self, Kind};
 use crate::schema::record::{Parts, Record};
-use crate::schema::{attachment, chunk, history, lease, revision, state};
+use crate::schema::{attachment, chunk, lease, revision, state};
 use crate::state::State;
 use crate::store::Shared;
 use crate::view::Pinned;
@@ -72,7 +74,7 @@ struct Pending {
     current: Overlay,
     system: Overlay,
     log: Vec<Logged>,
-    history: Vec<(Vec<u8>, [u8; 8])>,
+    history: Vec<generation::Row>,
     /// First keys of chunks that changed, came or went.
     chunks: BTreeSet<Bytes>,
 }
@@ -134,6 +136,8 @@ impl Writer {
             overlay: Some(&self.pending.current),
             recent: Some(&self.recent),
             counts: &self.pending.state.counts,
+            revision: self.committed.state.revision,
+            generation: &self.committed.generation,
         }
     }
 
@@ -261,9 +265,11 @@ impl Writer {
         if let Some(previous) = previous {
             state.current_bytes -= version_bytes(key, previous);
             state.log_bytes += version_bytes(key, previous);
-            self.pending
-                .history
-                .push((history::key(key, at), history::value(previous.mod_revision())));
+            self.pending.history.push(generation::Row {
+                key: key.clone(),
+                superseding: at,
+                mod_revision: previous.mod_revision(),
+            });
         }
         if kind == Kind::Delete {
             state.log_bytes += key.len() as u64 + VERSION_OVERHEAD_BYTES;
@@ -398,12 +404,12 @@ impl Writer {
     pub(crate) fn commit(&mut self) -> Result<(), StoreFailure> {
         let next = Pending::new(self.pending.state.clone(), self.pending.log.len());
         let pending = std::mem::replace(&mut self.pending, next);
-        let state = self.write_batch(pending)?;
-        self.committed = self.shared.publish(state);
+        let (state, generation) = self.write_batch(pending)?;
+        self.committed = self.shared.publish(state, generation);
         Ok(())
     }
 
-    fn write_batch(&self, pending: Pending) -> Result<State, StoreFailure> {
+    fn write_batch(&self, pending: Pending) -> Result<(State, Arc<Generation>), StoreFailure> {
         let Pending {
             state,
             current,
@@ -413,7 +419,7 @@ impl Writer {
             chunks,
         } = pending;
         let engine = &self.shared.engine;
-        let rows = current.len() + system.len() + log.len() + history.len() + chunks.len() + 1;
+        let rows = current.len() + system.len() + log.len() + chunks.len() + 1;
         let batch = OwnedWriteBatch::with_capacity(engine.database.clone(), rows);
         let mut batch = batch.durability(Some(PersistMode::Buffer));
         for (keyspace, overlay) in [(&engine.current, current), (&engine.system, system)] {
@@ -427,9 +433,7 @@ impl Writer {
         for Logged { at, value, .. } in log {
             batch.insert(&engine.log, &revision::key(at)[..], value);
         }
-        for (key, value) in history {
-            batch.insert(&engine.history, key, &value[..]);
-        }
+        let generation = add_history(engine, &mut batch, &self.committed.generation, history);
         for first in chunks {
             match state.counts.at(&first) {
                 Some(keys) => batch.insert(&engine.system, chunk::key(&first), &chunk::value(keys)[..]),
@@ -438,7 +442,7 @@ impl Writer {
         }
         batch.insert(&engine.system, &state::KEY[..], state.row().value());
         batch.commit()?;
-        Ok(state)
+        Ok((state, generation))
     }
 }
 

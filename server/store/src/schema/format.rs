@@ -7,31 +7,40 @@ use std::path::Path;
 use crate::{OpenError, StoreFailure};
 
 const FILE: &str = "format";
-const KNOWN: u64 = 1;
+const KNOWN: u64 = 2;
+/// Every row of `history` was written at once. Read as it is: without the mark of how far `history` is complete, all
+/// of it follows from `log`.
+const HISTORY_AT_ONCE: u64 = 1;
 
-/// Refuses a folder of a newer version; marks a new folder with this one.
+/// Refuses a folder of a newer version; marks a new or an older folder with this one, because what read the older
+/// one would miss what is written from now on.
 pub(crate) fn check(dir: &Path) -> Result<(), OpenError> {
     match fs::read_to_string(dir.join(FILE)) {
         Ok(text) => check_text(dir, &text),
-        Err(why) if why.kind() == ErrorKind::NotFound => write(dir).map_err(|why| StoreFailure::from(why).into()),
+        Err(why) if why.kind() == ErrorKind::NotFound => mark(dir),
         Err(why) => Err(StoreFailure::from(why).into()),
     }
 }
 
 fn check_text(dir: &Path, text: &str) -> Result<(), OpenError> {
-    let dir = dir.to_path_buf();
+    let path = dir.to_path_buf();
     match text.trim().parse() {
         Ok(KNOWN) => Ok(()),
+        Ok(HISTORY_AT_ONCE) => mark(dir),
         Ok(found) if found > KNOWN => Err(OpenError::Newer {
-            dir,
+            dir: path,
             found,
             known: KNOWN,
         }),
         _ => Err(OpenError::Damaged {
-            dir,
+            dir: path,
             why: format!("format {text:?} is not known"),
         }),
     }
+}
+
+fn mark(dir: &Path) -> Result<(), OpenError> {
+    write(dir).map_err(|why| StoreFailure::from(why).into())
 }
 
 /// Written aside and renamed, so that a crash leaves either nothing or all of it.
@@ -58,11 +67,19 @@ mod tests {
     #[test]
     fn a_newer_format_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(FILE), "2\n").unwrap();
+        fs::write(dir.path().join(FILE), "3\n").unwrap();
         assert!(matches!(
             check(dir.path()),
-            Err(OpenError::Newer { found: 2, known: 1, .. })
+            Err(OpenError::Newer { found: 3, known: 2, .. })
         ));
+    }
+
+    #[test]
+    fn an_older_format_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE), "1\n").unwrap();
+        check(dir.path()).unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), "2\n");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | `history` | escaped user key, superseding main 8, sub 4 | mod main of what was superseded 8                     | `history`     |
 //! | `system`  | `s`                                     | counters and position, 7 x 8                                  | `state`       |
 //! | `system`  | `c` first key                           | number of keys 4                                          | `chunk`       |
+//! | `system`  | `h`                                     | main 8, sub 4 up to which `history` is complete           | `complete`    |
 //! | `system`  | `l` lease id 8                          | granted ttl 8, remaining ttl 8                            | `lease`       |
 //! | `system`  | `k` lease id 8, user key                | empty                                                     | `attachment`  |
 //! | `system`  | `a` member id 8, alarm 4                | empty                                                     | `alarm`       |
@@ -20,6 +21,8 @@
 //! | `system`  | `m`                                     | term 8, index 8, the consensus layer's bytes              | `membership`  |
 //! | `system`  | `x`                                     | logical bytes dropped so far 8                            | `cleaned`     |
 //!
+//! `history` lags behind: what it lacks above the row `h` (or altogether, without that row) follows from `log`.
+//!
 //! Beside the engine's folder stands the file `format` with the version of all this as decimal text.
 
 pub(crate) mod alarm;
@@ -27,6 +30,7 @@ pub(crate) mod attachment;
 pub(crate) mod attributes;
 pub(crate) mod chunk;
 pub(crate) mod cleaned;
+pub(crate) mod complete;
 mod fields;
 pub(crate) mod format;
 pub(crate) mod history;
@@ -49,6 +53,7 @@ pub(crate) mod tag {
     pub(crate) const ALARM: u8 = b'a';
     pub(crate) const CHUNK: u8 = b'c';
     pub(crate) const DOWNGRADE: u8 = b'd';
+    pub(crate) const COMPLETE: u8 = b'h';
     pub(crate) const ATTACHMENT: u8 = b'k';
     pub(crate) const LEASE: u8 = b'l';
     pub(crate) const MEMBERSHIP: u8 = b'm';

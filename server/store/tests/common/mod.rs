@@ -19,6 +19,8 @@ pub fn options() -> Options {
         cache_bytes: 4 << 20,
         memtable_bytes: 1 << 20,
         recent_records_bytes: 64 << 10,
+        // About ten rows.
+        unwritten_history_bytes: 1000,
     }
 }
 
