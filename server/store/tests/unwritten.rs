@@ -22,7 +22,7 @@ fn all(view: &View, upto: i64) -> Vec<Vec<KeyValue>> {
         ..range("a", "d")
     };
     (2..=upto)
-        .map(|revision| view.range(&at(revision)).unwrap().kvs)
+        .map(|revision| view.range(&at(revision)).expect("it is readable").kvs)
         .collect()
 }
 

@@ -21,6 +21,7 @@ mod revisions;
 mod sorter;
 mod superseded;
 mod unwritten;
+mod walk;
 mod write;
 
 pub use hash::HashKv;

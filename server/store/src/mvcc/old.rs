@@ -10,6 +10,7 @@ use fjall::{Readable, Snapshot};
 use super::current::Keyed;
 use super::overlay::Rows;
 use super::superseded::{Superseded, SupersededKey};
+use super::walk::Walk;
 use super::{Current, KeyRange, Revision};
 use crate::StoreFailure;
 use crate::engine::Engine;
@@ -38,14 +39,7 @@ impl<'a> Old<'a> {
                     .map(move |record| record.map(|record| (key.clone(), record))),
             );
         }
-        let superseded = Superseded::new(self.current, range, self.revision);
-        let (newest, superseded) = (self.current.scan(range).peekable(), superseded.peekable());
-        Box::new(Walk {
-            newest,
-            superseded,
-            log: self.log(),
-            revision: self.revision,
-        })
+        Box::new(Walk::new(self, range))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Record>, StoreFailure> {
@@ -88,7 +82,7 @@ impl<'a> Old<'a> {
         Ok(Some(count.max(0) as u64))
     }
 
-    fn log(&self) -> Log<'a> {
+    pub(super) fn log(&self) -> Log<'a> {
         Log {
             engine: self.current.engine,
             snapshot: self.current.snapshot,
@@ -106,13 +100,13 @@ fn keys_gained(row: &LogRow) -> i64 {
 
 /// Looks replaced versions up.
 #[derive(Clone, Copy)]
-struct Log<'a> {
+pub(super) struct Log<'a> {
     engine: &'a Engine,
     snapshot: &'a Snapshot,
 }
 
 impl Log<'_> {
-    fn version_at(&self, old: &SupersededKey, revision: i64) -> Result<Option<Record>, StoreFailure> {
+    pub(super) fn version_at(&self, old: &SupersededKey, revision: i64) -> Result<Option<Record>, StoreFailure> {
         if old.mod_revision > revision {
             return Ok(None);
         }
@@ -128,80 +122,4 @@ pub(crate) fn replaced_at(engine: &Engine, snapshot: &Snapshot, at: Revision) ->
     LogRow::parse(raw.into())?
         .replaced
         .ok_or_else(|| damaged("log row", "the replaced version is missing"))
-}
-
-struct Walk<'a> {
-    newest: std::iter::Peekable<Box<dyn Iterator<Item = Keyed> + 'a>>,
-    superseded: std::iter::Peekable<Superseded<'a>>,
-    log: Log<'a>,
-    revision: i64,
-}
-
-enum Side {
-    Newest,
-    Superseded,
-    Both,
-}
-
-impl Walk<'_> {
-    fn side(&mut self) -> Option<Side> {
-        Some(match (self.newest.peek(), self.superseded.peek()) {
-            (None, None) => return None,
-            (Some(Ok((newest, _))), Some(Ok(old))) => match (*newest).cmp(&old.key) {
-                std::cmp::Ordering::Less => Side::Newest,
-                std::cmp::Ordering::Equal => Side::Both,
-                std::cmp::Ordering::Greater => Side::Superseded,
-            },
-            (Some(Err(_)), _) | (Some(_), None) => Side::Newest,
-            _ => Side::Superseded,
-        })
-    }
-
-    /// The next key, whether it was there at the revision or not.
-    fn step(&mut self) -> Option<Result<Option<(Bytes, Record)>, StoreFailure>> {
-        let side = self.side()?;
-        let newest = if matches!(side, Side::Superseded) {
-            None
-        } else {
-            self.newest.next()
-        };
-        let old = if matches!(side, Side::Newest) {
-            None
-        } else {
-            self.superseded.next()
-        };
-        Some(self.choose(newest, old))
-    }
-
-    fn choose(
-        &self,
-        newest: Option<Keyed>,
-        old: Option<Result<SupersededKey, StoreFailure>>,
-    ) -> Result<Option<(Bytes, Record)>, StoreFailure> {
-        match newest.transpose()? {
-            Some((key, record)) if record.mod_revision() <= self.revision => return Ok(Some((key, record))),
-            _ => {}
-        }
-        match old.transpose()? {
-            Some(old) => Ok(self
-                .log
-                .version_at(&old, self.revision)?
-                .map(|record| (old.key, record))),
-            None => Ok(None),
-        }
-    }
-}
-
-impl Iterator for Walk<'_> {
-    type Item = Keyed;
-
-    fn next(&mut self) -> Option<Keyed> {
-        loop {
-            match self.step()? {
-                Ok(None) => {}
-                Ok(Some(found)) => return Some(Ok(found)),
-                Err(why) => return Some(Err(why)),
-            }
-        }
-    }
 }

@@ -8,6 +8,8 @@ use super::read::ReadError;
 use super::{Reader, Writer};
 
 type Entry = (Vec<u8>, Vec<u8>);
+/// A name and what stands under it.
+type Bucket = (Vec<u8>, Vec<Entry>);
 
 fn build(buckets: &[(&[u8], Vec<Entry>)]) -> Vec<u8> {
     let mut out = Cursor::new(Vec::new());
@@ -30,11 +32,11 @@ fn file(bytes: &[u8]) -> File {
     file
 }
 
-fn read_all(bytes: &[u8]) -> Result<Vec<(Vec<u8>, Vec<Entry>)>, ReadError> {
+fn read_all(bytes: &[u8]) -> Result<Vec<Bucket>, ReadError> {
     read_file(file(bytes))
 }
 
-fn read_file(file: File) -> Result<Vec<(Vec<u8>, Vec<Entry>)>, ReadError> {
+fn read_file(file: File) -> Result<Vec<Bucket>, ReadError> {
     let reader = Reader::open(file)?;
     let mut found = Vec::new();
     for (name, bucket) in reader.buckets()? {
