@@ -1,6 +1,7 @@
 //! The apply thread: entries in, answers out.
 //!
-//! The store blocks, so it has a thread of its own; one job is one store batch.
+//! The store blocks, so it has a thread of its own. Jobs that wait together share a store batch: the fewer batches,
+//! the less each entry costs.
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use taffrail_store::{Content, Entry, StoreFailure};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
+use crate::log::entry_bytes;
+use crate::machine::{JOB_BYTES_MAX, JOB_ENTRIES_MAX};
 use crate::membership;
 use crate::recorder::Recorder;
 use crate::shared::Shared;
@@ -24,7 +27,47 @@ pub struct Job {
     /// One for each entry: who waits for its answer here.
     pub responders: Vec<Option<ApplyResponder<TypeConfig>>>,
     /// Told when this job and all before it are applied, or that one of them failed.
-    pub done: Option<oneshot::Sender<io::Result<()>>>,
+    pub done: Vec<oneshot::Sender<io::Result<()>>>,
+}
+
+impl Job {
+    /// Nothing to apply; reports when everything before it is.
+    fn marker() -> (Self, oneshot::Receiver<io::Result<()>>) {
+        let (done, applied) = oneshot::channel();
+        let job = Job {
+            done: vec![done],
+            ..Job::default()
+        };
+        (job, applied)
+    }
+
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(entry_bytes).sum()
+    }
+
+    /// Takes over the jobs that wait, up to one batch.
+    fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>) {
+        let mut bytes = self.bytes();
+        while self.entries.len() < JOB_ENTRIES_MAX && bytes < JOB_BYTES_MAX {
+            let Ok(next) = jobs.try_recv() else { return };
+            bytes += next.bytes();
+            self.entries.extend(next.entries);
+            self.responders.extend(next.responders);
+            self.done.extend(next.done);
+        }
+    }
+}
+
+/// Returns when everything handed to the apply thread before is applied. Does not keep the thread from ending.
+pub async fn caught_up(jobs: &mpsc::WeakSender<Job>) -> io::Result<()> {
+    let (marker, applied) = Job::marker();
+    let jobs = jobs.upgrade().ok_or_else(gone)?;
+    jobs.send(marker).await.map_err(|_| gone())?;
+    applied.await.unwrap_or_else(|_| Err(gone()))
+}
+
+pub fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the apply thread is gone")
 }
 
 pub struct Applying {
@@ -39,7 +82,8 @@ impl Applying {
     /// Runs until the state machine is gone.
     pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut failed = None;
-        while let Some(job) = jobs.blocking_recv() {
+        while let Some(mut job) = jobs.blocking_recv() {
+            job.gather(&mut jobs);
             let Job {
                 entries,
                 responders,
@@ -48,9 +92,11 @@ impl Applying {
             if failed.is_none() {
                 failed = self.apply(&entries, responders).err().map(|error| error.to_string());
             }
-            let result = failed.as_ref().map_or(Ok(()), |why| Err(io::Error::other(why.clone())));
-            // Whoever waited may have been dropped.
-            let _ = done.map(|done| done.send(result));
+            for done in done {
+                let result = failed.as_ref().map_or(Ok(()), |why| Err(io::Error::other(why.clone())));
+                // Whoever waited may have been dropped.
+                let _ = done.send(result);
+            }
         }
     }
 

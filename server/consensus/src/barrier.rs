@@ -4,6 +4,7 @@ use openraft::errors::{LinearizableReadError, RaftError};
 use openraft::raft::ReadPolicy;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::apply::{Job, caught_up};
 use crate::error::BarrierError;
 use crate::node::Raft;
 
@@ -13,10 +14,10 @@ pub const READERS_MAX: usize = 65_536;
 pub type Reader = oneshot::Sender<Result<(), BarrierError>>;
 
 /// Whoever comes while a round is under way joins the next one: the round before may have asked too early for it.
-pub async fn serve(raft: Raft, mut readers: mpsc::Receiver<Reader>) {
+pub async fn serve(raft: Raft, jobs: mpsc::WeakSender<Job>, mut readers: mpsc::Receiver<Reader>) {
     let mut waiting = Vec::new();
     while readers.recv_many(&mut waiting, READERS_MAX).await > 0 {
-        let result = round(&raft).await;
+        let result = round(&raft, &jobs).await;
         for reader in waiting.drain(..) {
             // A reader may have given up.
             let _ = reader.send(result.clone());
@@ -24,7 +25,7 @@ pub async fn serve(raft: Raft, mut readers: mpsc::Receiver<Reader>) {
     }
 }
 
-async fn round(raft: &Raft) -> Result<(), BarrierError> {
+async fn round(raft: &Raft, jobs: &mpsc::WeakSender<Job>) -> Result<(), BarrierError> {
     let linearizer = raft
         .get_read_linearizer(ReadPolicy::ReadIndex)
         .await
@@ -33,9 +34,7 @@ async fn round(raft: &Raft) -> Result<(), BarrierError> {
             RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)) => BarrierError::LeaderChanged,
             RaftError::Fatal(_) => BarrierError::Stopped,
         })?;
-    linearizer
-        .await_ready(raft)
-        .await
-        .map(|_| ())
-        .map_err(|_| BarrierError::Stopped)
+    linearizer.await_ready(raft).await.map_err(|_| BarrierError::Stopped)?;
+    // What raft calls applied may still be on its way to the apply thread.
+    caught_up(jobs).await.map_err(|_| BarrierError::Stopped)
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::apply::Job;
+use crate::apply::{Job, gone};
 use crate::failure::Failure;
 use crate::log::entry_bytes;
 use crate::membership;
@@ -17,11 +17,11 @@ use crate::state::{Look, State};
 use crate::storage::from_raft;
 use crate::types::{LogId, RaftSnapshot, SnapshotData, SnapshotMeta, StoredMembership, TypeConfig, log_id};
 
-/// Entries in one store batch.
-const JOB_ENTRIES_MAX: usize = 512;
-const JOB_BYTES_MAX: usize = 4 << 20;
-/// Batches waiting for the apply thread.
-pub const JOBS_MAX: usize = 2;
+/// Entries in one job, and in one store batch.
+pub const JOB_ENTRIES_MAX: usize = 512;
+pub const JOB_BYTES_MAX: usize = 4 << 20;
+/// Jobs waiting for the apply thread. Their entries are in the memory of the log as well.
+pub const JOBS_MAX: usize = 256;
 
 pub(crate) struct StateMachine {
     pub state: Arc<dyn State>,
@@ -48,6 +48,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     where
         S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
     {
+        if let Some(why) = self.failure.get() {
+            return Err(io::Error::other(why));
+        }
         let (mut job, mut bytes) = (Job::default(), 0);
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
@@ -60,11 +63,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 bytes = 0;
             }
         }
-        // openraft counts what this call was given as applied when it returns.
-        let (done, applied) = oneshot::channel();
-        job.done = Some(done);
-        self.send(job).await?;
-        applied.await.unwrap_or_else(|_| Err(gone()))
+        // Nobody waits here until it is applied: commits that come meanwhile could not share a store batch with it.
+        // So openraft counts entries as applied that are only on their way; who needs to know asks `Shared`, and a
+        // read barrier goes through the same queue.
+        if job.entries.is_empty() {
+            Ok(())
+        } else {
+            self.send(job).await
+        }
     }
 
     async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<Builder> {
@@ -165,8 +171,4 @@ fn snapshot(look: Look) -> io::Result<RaftSnapshot> {
         meta,
         snapshot: SnapshotData { view },
     })
-}
-
-fn gone() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the apply thread is gone")
 }

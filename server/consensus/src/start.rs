@@ -6,7 +6,7 @@ use openraft::async_runtime::WatchReceiver;
 use taffrail_store::Position;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::apply::{Applying, Solo, is_alone};
+use crate::apply::{Applying, Job, Solo, is_alone};
 use crate::barrier;
 use crate::config::NodeConfig;
 use crate::error::StartError;
@@ -100,6 +100,7 @@ pub(crate) async fn start(config: NodeConfig, parts: Parts) -> Result<Node, Star
     };
     let (jobs, queue) = mpsc::channel(JOBS_MAX);
     let apply_closed = spawn("apply", move || applying.run(queue))?;
+    let behind = jobs.downgrade();
     let machine = StateMachine {
         state,
         jobs,
@@ -116,6 +117,7 @@ pub(crate) async fn start(config: NodeConfig, parts: Parts) -> Result<Node, Star
         .map_err(|error| StartError::Raft(failure.get().unwrap_or_else(|| error.to_string())))?;
     let node = assemble(
         raft,
+        behind,
         shared,
         failure,
         Open {
@@ -170,10 +172,10 @@ fn check(log: &Log, applied: Position) -> Result<(), StartError> {
     }
 }
 
-fn assemble(raft: Raft, shared: Arc<Shared>, failure: Failure, open: Open) -> Node {
+fn assemble(raft: Raft, jobs: mpsc::WeakSender<Job>, shared: Arc<Shared>, failure: Failure, open: Open) -> Node {
     let (leads, leadership) = watch::channel(Leadership::default());
     let (readers, queue) = mpsc::channel(barrier::READERS_MAX);
-    tokio::spawn(barrier::serve(raft.clone(), queue));
+    tokio::spawn(barrier::serve(raft.clone(), jobs, queue));
     tokio::spawn(watch_raft(raft.clone(), shared.clone(), failure.clone(), leads));
     Node {
         inner: Arc::new(Inner {
