@@ -12,7 +12,7 @@ use crate::schema::history;
 use crate::{OpenError, Options, StoreFailure};
 
 /// The journal is read again at open, so it must not grow far beyond the memtables.
-const JOURNAL_BYTES_MAX: u64 = 128 << 20;
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 const SMALL_MEMTABLE_BYTES: u64 = 8 << 20;
 const WORKER_THREADS: usize = 2;
 const HISTORY: &str = "history";

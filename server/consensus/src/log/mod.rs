@@ -54,7 +54,7 @@ pub(crate) struct LogOptions {
 impl LogOptions {
     pub fn new(recorder: Arc<dyn Recorder>) -> Self {
         Self {
-            segment_bytes: 64 << 20,
+            segment_bytes: 16 << 20,
             recent_bytes_max: 32 << 20,
             queue_commands_max: 1024,
             batch_bytes_max: 8 << 20,
