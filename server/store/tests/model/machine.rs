@@ -42,6 +42,13 @@ fn header(revision: i64) -> Option<ResponseHeader> {
 }
 
 impl Model {
+    /// Whether one transaction did to a key what the api would have refused.
+    pub fn changes_a_key_twice_at(&self, revision: i64) -> bool {
+        let kvs = self.events.iter().filter_map(|event| event.kv.as_ref());
+        let keys: Vec<_> = kvs.filter(|kv| kv.mod_revision == revision).map(|kv| &kv.key).collect();
+        (1..keys.len()).any(|at| keys[..at].contains(&keys[at]))
+    }
+
     pub fn new() -> Self {
         Self {
             revision: 1,

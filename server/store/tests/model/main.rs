@@ -51,6 +51,9 @@ proptest! {
         for batch in steps {
             source = step(source, &mut model, batch, seed);
         }
+        // A key that one transaction changes twice, which the api refuses, has two versions at that revision. If it is
+        // the floor, a compacted store keeps the last of them alone, and so does everything made of it.
+        prop_assume!(!model.changes_a_key_twice_at(model.floor));
         let loaded = checks::load_again(&source);
         checks::everything(&loaded, &model, seed);
     }
