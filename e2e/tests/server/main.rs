@@ -4,6 +4,7 @@
 mod backup_restore;
 mod bad_input;
 mod compaction;
+mod crashers;
 mod errors;
 mod http_pages;
 mod kill_nine;

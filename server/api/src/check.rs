@@ -10,8 +10,8 @@ use taffrail_proto::etcdserverpb::{
 };
 
 use crate::status::{
-    DUPLICATE_KEY, EMPTY_KEY, INVALID_SORT_OPTION, KEY_NOT_FOUND, LEASE_PROVIDED, MEMBER_BAD_URLS, Refusal,
-    TOO_MANY_OPS, VALUE_PROVIDED,
+    DUPLICATE_KEY, EMPTY_KEY, INVALID_SORT_OPTION, KEY_NOT_FOUND, KEY_TOO_LARGE, LEASE_PROVIDED, MEMBER_BAD_URLS,
+    Refusal, TOO_MANY_OPS, VALUE_PROVIDED,
 };
 
 pub(crate) fn range(request: &RangeRequest) -> Result<(), Refusal> {
@@ -26,9 +26,15 @@ pub(crate) fn range(request: &RangeRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The longest key the storage engine can hold, after escaping at its worst. etcd has no such bound of its own.
+const KEY_BYTES_MAX: usize = 32_736;
+
 pub(crate) fn put(request: &PutRequest) -> Result<(), Refusal> {
     if request.key.is_empty() {
         return Err(EMPTY_KEY);
+    }
+    if request.key.len() > KEY_BYTES_MAX {
+        return Err(KEY_TOO_LARGE);
     }
     if request.ignore_value && !request.value.is_empty() {
         return Err(VALUE_PROVIDED);

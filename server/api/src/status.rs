@@ -29,6 +29,7 @@ macro_rules! refusals {
 
 refusals! {
     EMPTY_KEY: InvalidArgument, "key is not provided";
+    KEY_TOO_LARGE: InvalidArgument, "key is larger than 32736 bytes";
     KEY_NOT_FOUND: InvalidArgument, "key not found";
     VALUE_PROVIDED: InvalidArgument, "value is provided";
     LEASE_PROVIDED: InvalidArgument, "lease is provided";
