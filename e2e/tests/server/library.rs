@@ -1,6 +1,6 @@
 //! The client library that Rust programs use.
 
-use etcd_client::{Compare, CompareOp, GetOptions, LockOptions, PutOptions, Txn, TxnOp, WatchOptions};
+use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, WatchOptions};
 use taffrail_e2e::{Member, wait};
 
 #[tokio::test]
