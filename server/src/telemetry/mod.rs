@@ -12,7 +12,7 @@ use taffrail_api::Metrics;
 use taffrail_consensus::Recorder;
 use taffrail_member::Member;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 use tracing_subscriber::prelude::*;
 
 use crate::args::Settings;
@@ -52,17 +52,21 @@ fn level(name: &str) -> Result<LevelFilter> {
     })
 }
 
-/// One output; several are written to the first of them that is not the default.
+/// Every named output gets every line.
 fn output(names: &str) -> Result<BoxMakeWriter> {
-    let mut names = names.split(',').filter(|name| !name.is_empty());
-    match names.next() {
-        None | Some("default" | "stderr" | "systemd/journal") => Ok(BoxMakeWriter::new(std::io::stderr)),
-        Some("stdout") => Ok(BoxMakeWriter::new(std::io::stdout)),
-        Some(path) => {
+    let mut outputs = names.split(',').filter(|name| !name.is_empty()).map(one_output);
+    let first = outputs.next().unwrap_or_else(|| one_output("default"))?;
+    outputs.try_fold(first, |all, one| Ok(BoxMakeWriter::new(all.and(one?))))
+}
+
+fn one_output(name: &str) -> Result<BoxMakeWriter> {
+    match name {
+        "default" | "stderr" | "systemd/journal" => Ok(BoxMakeWriter::new(std::io::stderr)),
+        "stdout" => Ok(BoxMakeWriter::new(std::io::stdout)),
+        path => {
             let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            Ok(BoxMakeWriter::new(
-                file.with_context(|| format!("--log-outputs={path} cannot be written"))?,
-            ))
+            let file = file.with_context(|| format!("--log-outputs={path} cannot be written"))?;
+            Ok(BoxMakeWriter::new(file))
         }
     }
 }
