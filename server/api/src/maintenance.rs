@@ -1,11 +1,6 @@
 //! etcdserverpb.Maintenance
 
-use std::fs::File;
-use std::io::Read;
-
-use bytes::Bytes;
-use sha2::{Digest, Sha256};
-use taffrail_member::{MemberInfo, Status as MemberStatus};
+use taffrail_member::{Chunks, MemberInfo, Status as MemberStatus};
 use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::downgrade_request::DowngradeAction;
@@ -23,8 +18,6 @@ use crate::{Api, status};
 type Answer<T> = Result<Response<T>, Status>;
 type Blob = Result<pb::SnapshotResponse, Status>;
 
-/// What one message of a snapshot carries (etcd maintenance.go).
-const SNAPSHOT_BLOB_BYTES: usize = 32 << 10;
 /// Messages read ahead of the client.
 const SNAPSHOT_BLOBS_AHEAD_MAX: usize = 8;
 
@@ -75,18 +68,10 @@ impl Maintenance for Api {
     /// The backup file in pieces, then the sha256 of all of them.
     async fn snapshot(&self, _: Request<pb::SnapshotRequest>) -> Answer<Self::SnapshotStream> {
         let version = self.0.config.storage_version.clone();
-        let file = self
-            .member()
-            .backup(version.clone())
-            .await
-            .map_err(|error| status::backup(&error))?;
+        let chunks = self.member().backup(version.clone()).await;
+        let chunks = chunks.map_err(|error| status::backup(&error))?;
         let (blobs, stream) = mpsc::channel(SNAPSHOT_BLOBS_AHEAD_MAX);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = send_file(file, &version, &blobs) {
-                // The client hears of it, unless it is the one who left.
-                let _ = blobs.blocking_send(Err(Status::unknown(format!("etcdserver: {error}"))));
-            }
-        });
+        tokio::task::spawn_blocking(move || send(chunks, &version, &blobs));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -105,7 +90,7 @@ impl Maintenance for Api {
 
     async fn downgrade(&self, request: Request<pb::DowngradeRequest>) -> Answer<pb::DowngradeResponse> {
         let pb::DowngradeRequest { action, version } = request.into_inner();
-        let cluster = self.member().status().cluster_version;
+        let cluster = self.member().view().cluster_version();
         match DowngradeAction::try_from(action) {
             Ok(DowngradeAction::Validate) => self.validate_downgrade(&version, cluster),
             // etcd only logs that there is nothing to cancel.
@@ -174,30 +159,20 @@ fn alarm_text(alarm: &pb::AlarmMember) -> String {
     format!("memberID:{} alarm:{} ", alarm.member_id, alarm.alarm().as_str_name())
 }
 
-fn send_file(mut file: File, version: &str, blobs: &mpsc::Sender<Blob>) -> std::io::Result<()> {
-    let mut remaining = file.metadata()?.len();
-    let mut sha = Sha256::new();
-    while remaining > 0 {
-        let mut blob = vec![0; SNAPSHOT_BLOB_BYTES.min(remaining as usize)];
-        file.read_exact(&mut blob)?;
-        sha.update(&blob);
-        remaining -= blob.len() as u64;
-        if send(blobs, remaining, blob.into(), version).is_err() {
-            return Ok(());
+fn send(chunks: Chunks, version: &str, blobs: &mpsc::Sender<Blob>) {
+    for chunk in chunks {
+        let blob = chunk.map(|chunk| pb::SnapshotResponse {
+            header: None,
+            remaining_bytes: chunk.remaining_bytes,
+            blob: chunk.bytes,
+            version: version.to_owned(),
+        });
+        let blob = blob.map_err(|error| Status::unknown(format!("etcdserver: {error}")));
+        if blobs.blocking_send(blob).is_err() {
+            // The client has left.
+            return;
         }
     }
-    let _ = send(blobs, 0, Bytes::copy_from_slice(&sha.finalize()), version);
-    Ok(())
-}
-
-fn send(blobs: &mpsc::Sender<Blob>, remaining_bytes: u64, blob: Bytes, version: &str) -> Result<(), ()> {
-    let message = pb::SnapshotResponse {
-        header: None,
-        remaining_bytes,
-        blob,
-        version: version.to_owned(),
-    };
-    blobs.blocking_send(Ok(message)).map_err(|_| ())
 }
 
 #[cfg(test)]

@@ -49,10 +49,7 @@ pub struct Counters {
     pub leases_revoked: Counter,
     pub leases_renewed: Counter,
     pub leases_expired: Counter,
-    pub proposals_pending: Gauge,
-    pub proposals_failed: Counter,
     pub read_barriers_failed: Counter,
     pub slow_applies: Counter,
-    pub compactions: Counter,
     pub defragmenting: Gauge,
 }

@@ -50,10 +50,7 @@ impl Ears {
                 self.leases.granted(grant.id, grant.ttl);
             }
             Ok(Response::LeaseRevoke(_)) => self.counters.leases_revoked.add(1),
-            Ok(Response::Compaction(_)) => {
-                self.counters.compactions.add(1);
-                self.compacted.notify_one();
-            }
+            Ok(Response::Compaction(_)) => self.compacted.notify_one(),
             Ok(Response::Txn(_)) => self.counters.txns.add(1),
             _ => {}
         }

@@ -35,7 +35,8 @@ pub use lease::LeaseTtl;
 pub use membership::MemberInfo;
 pub use range::KeyRange;
 pub use status::Status;
-pub use taffrail_consensus::{BarrierError, Leadership, Progress, ProposeError};
+pub use taffrail_consensus::{BarrierError, Leadership, Progress, Proposals, ProposeError};
+pub use taffrail_store::backup::Chunks;
 pub use taffrail_store::{ApplyError, RangeError, Sizes};
 pub use write::TxnError;
 

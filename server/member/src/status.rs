@@ -1,6 +1,6 @@
 //! How a member is doing, for `Maintenance.Status`, health checks and metrics.
 
-use taffrail_consensus::{Leadership, Progress};
+use taffrail_consensus::{Leadership, Progress, Proposals};
 use taffrail_proto::etcdserverpb::AlarmMember;
 use taffrail_store::{HashKv, RangeError, Sizes, StoreFailure};
 use tokio::sync::watch;
@@ -33,6 +33,11 @@ impl Member {
             alarms: view.alarms(),
             cluster_version: view.cluster_version(),
         }
+    }
+
+    /// How this member's own proposals fared.
+    pub fn proposals(&self) -> Proposals {
+        self.0.node.proposals()
     }
 
     pub fn progress(&self) -> Progress {

@@ -88,13 +88,7 @@ impl Member {
         let entry = entry::encode(self.0.ids.next(), proposal, &request);
         async move {
             let _permit = self.admit(entry.len())?;
-            let counters = &self.0.ears.counters;
-            counters.proposals_pending.add(1);
             let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(entry)).await;
-            counters.proposals_pending.add(-1);
-            if !matches!(answer, Ok(Ok(_))) {
-                counters.proposals_failed.add(1);
-            }
             Ok(answer.map_err(|_| WriteError::TimedOut)???)
         }
     }

@@ -36,8 +36,8 @@ async fn metrics(State(api): State<Api>) -> Response {
 async fn version(State(api): State<Api>) -> Response {
     let cluster = api
         .member()
-        .status()
-        .cluster_version
+        .view()
+        .cluster_version()
         .unwrap_or_else(|| "not_decided".to_owned());
     let versions = serde_json::json!({
         "etcdserver": api.member().config().version,

@@ -31,7 +31,7 @@ impl Metrics {
     /// Facts that Prometheus sees as labels of a constant.
     fn render_labelled(&self, member: &Member, text: &mut String) {
         let config = member.config();
-        let cluster = member.status().cluster_version.unwrap_or_default();
+        let cluster = member.view().cluster_version().unwrap_or_default();
         let minor = cluster.rsplit_once('.').map_or("", |(minor, _)| minor);
         let id = format!("{:x}", config.member_id);
         for (name, label, value) in [

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use taffrail_member::Member;
+use taffrail_member::{Member, Status};
 
 use super::Metrics;
 use super::process::Process;
@@ -14,15 +14,17 @@ const COUNTER: &str = "counter";
 const GAUGE: &str = "gauge";
 
 pub(super) fn rows(metrics: &Metrics, member: &Member) -> Vec<Row> {
-    let mut rows = server(metrics, member);
-    rows.extend(store(metrics, member));
+    // Asked once: it looks at the disk.
+    let status = member.status();
+    let mut rows = server(metrics, member, &status);
+    rows.extend(store(metrics, member, &status));
     rows.extend(watch_and_lease(member));
     rows.extend(process(metrics));
     rows
 }
 
-fn server(metrics: &Metrics, member: &Member) -> Vec<Row> {
-    let status = member.status();
+fn server(metrics: &Metrics, member: &Member, status: &Status) -> Vec<Row> {
+    let proposals = member.proposals();
     let counters = member.counters();
     let quota_bytes = member.config().quota_bytes.map_or(-1.0, |bytes| bytes as f64);
     vec![
@@ -57,16 +59,8 @@ fn server(metrics: &Metrics, member: &Member) -> Vec<Row> {
             GAUGE,
             status.progress.applied_index as f64,
         ),
-        (
-            "etcd_server_proposals_pending",
-            GAUGE,
-            counters.proposals_pending.get() as f64,
-        ),
-        (
-            "etcd_server_proposals_failed_total",
-            COUNTER,
-            counters.proposals_failed.get() as f64,
-        ),
+        ("etcd_server_proposals_pending", GAUGE, proposals.pending as f64),
+        ("etcd_server_proposals_failed_total", COUNTER, proposals.failed as f64),
         ("etcd_server_learner_promote_successes", COUNTER, 0.0),
         ("etcd_server_quota_backend_bytes", GAUGE, quota_bytes),
         (
@@ -88,8 +82,7 @@ fn server(metrics: &Metrics, member: &Member) -> Vec<Row> {
     ]
 }
 
-fn store(metrics: &Metrics, member: &Member) -> Vec<Row> {
-    let status = member.status();
+fn store(metrics: &Metrics, member: &Member, status: &Status) -> Vec<Row> {
     let counters = member.counters();
     vec![
         ("etcd_mvcc_range_total", COUNTER, counters.ranges.get() as f64),
