@@ -1,7 +1,8 @@
 //! Calls that a test expects to succeed.
 
+use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::{
-    AlarmRequest, AlarmResponse, CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest,
+    AlarmRequest, AlarmResponse, AlarmType, CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest,
     HashKvResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
     LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, PutResponse,
     RangeRequest, RangeResponse, ResponseHeader, SnapshotRequest, StatusRequest, StatusResponse, TxnRequest,
@@ -120,6 +121,21 @@ impl Member {
             .await
             .expect("the alarm call succeeds")
             .into_inner()
+    }
+    /// A member whose data fill its quota so far that its NOSPACE alarm does not go off by itself.
+    pub async fn nearly_full() -> Self {
+        let member = Self::builder().arg("--quota-backend-bytes=20000").start().await;
+        member.put(requests::put("fill", vec![b'x'; 19_000])).await;
+        member
+    }
+    pub async fn raise_nospace(&self) {
+        let member_id = self.status().await.header.expect("the answer has a header").member_id;
+        self.alarm(AlarmRequest {
+            action: AlarmAction::Activate.into(),
+            member_id,
+            alarm: AlarmType::Nospace.into(),
+        })
+        .await;
     }
     /// The snapshot stream, message by message.
     pub async fn snapshot(&self) -> Vec<taffrail_proto::etcdserverpb::SnapshotResponse> {

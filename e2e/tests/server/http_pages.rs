@@ -2,20 +2,6 @@
 
 use taffrail_e2e::requests::put;
 use taffrail_e2e::{Member, http};
-use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
-use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType};
-
-async fn raise_nospace(member: &Member) {
-    let member_id = member.status().await.header.unwrap().member_id;
-    let action = AlarmAction::Activate.into();
-    member
-        .alarm(AlarmRequest {
-            action,
-            member_id,
-            alarm: AlarmType::Nospace.into(),
-        })
-        .await;
-}
 
 #[tokio::test]
 async fn a_healthy_member_says_so() {
@@ -41,8 +27,8 @@ async fn a_healthy_member_says_so() {
 
 #[tokio::test]
 async fn a_full_member_is_unhealthy_but_ready() {
-    let member = Member::fresh().await;
-    raise_nospace(&member).await;
+    let member = Member::nearly_full().await;
+    member.raise_nospace().await;
     let health = http::get(&member.address(), "/health").await;
     assert_eq!(
         (health.status, health.body.trim_end()),

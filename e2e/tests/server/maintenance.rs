@@ -70,10 +70,10 @@ async fn equal_contents_have_equal_hashes() {
 
 #[tokio::test]
 async fn the_nospace_alarm_stops_growth_until_it_is_disarmed() {
-    let member = Member::fresh().await;
+    let member = Member::nearly_full().await;
     member.put(put("k", "v")).await;
     let id = member.status().await.header.unwrap().member_id;
-    member.alarm(alarm(AlarmAction::Activate, AlarmType::Nospace, id)).await;
+    member.raise_nospace().await;
     let refused = member.kv().put(put("k", "w")).await.unwrap_err();
     let expected = (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded");
     assert_eq!((refused.code(), refused.message()), expected);

@@ -2,8 +2,7 @@
 
 use taffrail_e2e::Member;
 use taffrail_e2e::requests::{delete, everything, grant, put, watch_range};
-use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
-use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType, PutRequest};
+use taffrail_proto::etcdserverpb::PutRequest;
 
 #[tokio::test]
 async fn everything_is_as_it_was() {
@@ -66,16 +65,8 @@ async fn history_can_still_be_watched() {
 
 #[tokio::test]
 async fn an_alarm_stays_on() {
-    let mut member = Member::fresh().await;
-    let member_id = member.status().await.header.unwrap().member_id;
-    let action = AlarmAction::Activate.into();
-    member
-        .alarm(AlarmRequest {
-            action,
-            member_id,
-            alarm: AlarmType::Nospace.into(),
-        })
-        .await;
+    let mut member = Member::nearly_full().await;
+    member.raise_nospace().await;
     member.restart().await;
     assert!(member.kv().put(put("k", "v")).await.is_err());
 }
