@@ -84,7 +84,10 @@ async fn wake(config: &Config, dir: &DataDir, metrics: &Arc<Metrics>) -> Result<
 
 fn node_config(config: &Config, dir: &DataDir) -> NodeConfig {
     NodeConfig {
+        cluster_id: dir.identity.cluster_id,
         member_id: dir.identity.member_id,
+        incarnation: 0,
+        founders: None,
         log_dir: dir.wal().to_owned(),
         heartbeat_interval: config.heartbeat_interval,
         election_timeout: config.election_timeout,

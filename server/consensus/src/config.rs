@@ -1,5 +1,6 @@
 //! What a node is told, and what openraft is told from it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,16 @@ use std::time::Duration;
 use openraft::{Config, SnapshotPolicy};
 
 use crate::error::StartError;
+use crate::peer::Peer;
 
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
+    pub cluster_id: u64,
     pub member_id: u64,
+    /// Drawn when the data directory was made: tells a member that lost it from the one that had it.
+    pub incarnation: u64,
+    /// The first membership, written into a log that is empty; absent in a member that joins a cluster.
+    pub founders: Option<BTreeMap<u64, Peer>>,
     /// Folder of the log segments.
     pub log_dir: PathBuf,
     pub heartbeat_interval: Duration,

@@ -57,3 +57,45 @@ pub enum BarrierError {
     #[error("node stopped")]
     Stopped,
 }
+
+/// Why the membership was not changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ChangeError {
+    #[error("not the leader")]
+    NotLeader,
+    #[error("member {0:016x} is not in the cluster")]
+    NotFound(u64),
+    #[error("another change is under way")]
+    InProgress,
+    #[error("{0}")]
+    Refused(String),
+    /// May or may not come into force.
+    #[error("outcome unknown: the leader changed")]
+    LeaderChanged,
+    #[error("node stopped")]
+    Stopped,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TransferError {
+    #[error("not the leader")]
+    NotLeader,
+    /// A learner, a stranger, or nobody.
+    #[error("member {0:016x} cannot lead")]
+    BadTransferee(u64),
+    #[error("leadership did not arrive in time")]
+    TimedOut,
+    #[error("node stopped")]
+    Stopped,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AskError {
+    #[error("member {0:016x} cannot be reached")]
+    Unreachable(u64),
+    #[error("no answer in time")]
+    TimedOut,
+    /// What the other member said.
+    #[error("{0}")]
+    Refused(String),
+}

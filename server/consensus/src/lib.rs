@@ -8,7 +8,9 @@
 //! makes it durable; once committed, `machine` hands it to the `apply` thread, which answers.
 
 mod apply;
+mod ask;
 mod barrier;
+mod change;
 mod config;
 mod error;
 mod failure;
@@ -27,8 +29,10 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use ask::Answerer;
+pub use change::{Follower, MemberChange};
 pub use config::NodeConfig;
-pub use error::{BarrierError, FoundError, ProposeError, StartError};
+pub use error::{AskError, BarrierError, ChangeError, FoundError, ProposeError, StartError, TransferError};
 pub use node::{Leadership, Node};
 pub use peer::Peer;
 pub use recorder::{NoRecorder, Recorder};

@@ -30,7 +30,10 @@ async fn start(folder: &Path, snapshot_count_entries: u64) -> (Node, Store, Arc<
     let (store, applier) = Store::open(&folder.join("state"), &Options::default()).unwrap();
     let listener = Arc::new(Events::default());
     let config = NodeConfig {
+        cluster_id: 1,
         member_id: 3,
+        incarnation: 1,
+        founders: None,
         log_dir: folder.join("log"),
         heartbeat_interval: Duration::from_millis(100),
         election_timeout: Duration::from_millis(1000),

@@ -15,6 +15,7 @@ use crate::types::{RaftSnapshot, SnapshotData, TypeConfig, Vote};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
     pub peer_urls: Vec<String>,
+    /// Stays a learner until it is promoted. A member that is none votes as soon as it has caught up.
     pub learner: bool,
 }
 

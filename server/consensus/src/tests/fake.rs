@@ -94,7 +94,10 @@ impl Inner {
 
 pub fn config() -> NodeConfig {
     NodeConfig {
+        cluster_id: 1,
         member_id: 7,
+        incarnation: 1,
+        founders: None,
         log_dir: PathBuf::new(),
         heartbeat_interval: Duration::from_millis(100),
         election_timeout: Duration::from_millis(1000),

@@ -43,7 +43,10 @@ pub async fn member(adjust: impl FnOnce(&mut MemberConfig)) -> Living {
 
 fn node_config(dir: &tempfile::TempDir) -> NodeConfig {
     NodeConfig {
+        cluster_id: 9,
         member_id: MEMBER_ID,
+        incarnation: 1,
+        founders: None,
         log_dir: dir.path().join("wal"),
         heartbeat_interval: Duration::from_millis(100),
         election_timeout: Duration::from_millis(1000),
