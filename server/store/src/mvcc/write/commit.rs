@@ -53,7 +53,7 @@ impl Writer {
         let next = Pending::new(self.pending.state.clone(), self.pending.log.len());
         let pending = std::mem::replace(&mut self.pending, next);
         let (state, generation) = self.write_batch(pending)?;
-        self.committed = self.shared.publish(state, generation);
+        self.committed = self.shared.publish(&self.committed.engine, state, generation);
         Ok(())
     }
 
@@ -66,7 +66,7 @@ impl Writer {
             history,
             chunks,
         } = pending;
-        let engine = &self.shared.engine;
+        let engine = &self.committed.engine;
         let rows = current.len() + system.len() + log.len() + chunks.len() + 1;
         let batch = OwnedWriteBatch::with_capacity(engine.database.clone(), rows);
         let mut batch = batch.durability(Some(PersistMode::Buffer));
