@@ -67,10 +67,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         std::fs::create_dir_all(dir).map_err(StoreFailure::from)?;
-        format::check(dir)?;
+        let folder = format::check(dir)?;
         let home = Home::newest(dir).map_err(StoreFailure::from)?;
         let path = home.path();
-        whole::check(&path)?;
+        whole::check(&path, folder)?;
         let engine = Engine::open(home, options)?;
         whole::mark(&path)?;
         engine.home.sweep_others().map_err(StoreFailure::from)?;

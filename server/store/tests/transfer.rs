@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use common::*;
 use taffrail_proto::etcdserverpb::RangeRequest;
-use taffrail_store::{Content, Entry, Export, Position, ReceiveError, Received, Store, View};
+use taffrail_store::{Content, Entry, Export, OpenError, Position, ReceiveError, Received, Store, View};
 
 fn churn(fixture: &mut Fixture, rounds: usize) {
     for round in 0..rounds {
@@ -299,6 +299,19 @@ fn a_crash_leaves_one_state_or_the_other() {
         gone.expect("it is readable");
     }
     drop(reader);
+}
+
+#[test]
+fn a_store_that_came_and_was_lost_is_not_begun_anew() {
+    let (source, mut target) = (source(), Fixture::new());
+    install(&mut target, &source.view());
+    let Fixture {
+        dir, store, applier, ..
+    } = target;
+    drop((store, applier));
+    std::fs::remove_dir_all(dir.path().join("installed-2")).unwrap();
+    let refused = Store::open(dir.path(), &options());
+    assert!(matches!(refused, Err(OpenError::Damaged { .. })));
 }
 
 #[test]

@@ -15,21 +15,31 @@ const IN_PLACE: u64 = 2;
 /// of it follows from `log`.
 const HISTORY_AT_ONCE: u64 = 1;
 
+/// What is known of a folder before the engine is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Folder {
+    /// A store lives in it, or will.
+    Plain,
+    /// The first store in it has given way to one from another member, or was about to.
+    Installed,
+}
+
 /// Refuses a folder of a newer version; marks a new or an older folder with this one, because what read the older
 /// one would miss what is written from now on.
-pub(crate) fn check(dir: &Path) -> Result<(), OpenError> {
+pub(crate) fn check(dir: &Path) -> Result<Folder, OpenError> {
     match fs::read_to_string(dir.join(FILE)) {
         Ok(text) => check_text(dir, &text),
-        Err(why) if why.kind() == ErrorKind::NotFound => mark(dir, IN_PLACE),
+        Err(why) if why.kind() == ErrorKind::NotFound => mark_plain(dir),
         Err(why) => Err(StoreFailure::from(why).into()),
     }
 }
 
-fn check_text(dir: &Path, text: &str) -> Result<(), OpenError> {
+fn check_text(dir: &Path, text: &str) -> Result<Folder, OpenError> {
     let path = dir.to_path_buf();
     match text.trim().parse() {
-        Ok(INSTALLED | IN_PLACE) => Ok(()),
-        Ok(HISTORY_AT_ONCE) => mark(dir, IN_PLACE),
+        Ok(INSTALLED) => Ok(Folder::Installed),
+        Ok(IN_PLACE) => Ok(Folder::Plain),
+        Ok(HISTORY_AT_ONCE) => mark_plain(dir),
         Ok(found) if found > INSTALLED => Err(OpenError::Newer {
             dir: path,
             found,
@@ -42,8 +52,9 @@ fn check_text(dir: &Path, text: &str) -> Result<(), OpenError> {
     }
 }
 
-fn mark(dir: &Path, format: u64) -> Result<(), OpenError> {
-    write(dir, format).map_err(|why| StoreFailure::from(why).into())
+fn mark_plain(dir: &Path) -> Result<Folder, OpenError> {
+    write(dir, IN_PLACE).map_err(StoreFailure::from)?;
+    Ok(Folder::Plain)
 }
 
 /// Before the first store from another member takes the place of the one that began here: who looks for that one
@@ -69,10 +80,10 @@ mod tests {
     #[test]
     fn a_new_folder_is_marked_and_then_known() {
         let dir = tempfile::tempdir().unwrap();
-        check(dir.path()).unwrap();
-        check(dir.path()).unwrap();
+        assert_eq!(check(dir.path()).unwrap(), Folder::Plain);
+        assert_eq!(check(dir.path()).unwrap(), Folder::Plain);
         mark_installed(dir.path()).unwrap();
-        check(dir.path()).unwrap();
+        assert_eq!(check(dir.path()).unwrap(), Folder::Installed);
         assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), "3\n");
     }
 
