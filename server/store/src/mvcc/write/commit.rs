@@ -11,7 +11,7 @@ use crate::StoreFailure;
 use crate::mvcc::Revision;
 use crate::mvcc::generation::{self, Generation};
 use crate::mvcc::overlay::Overlay;
-use crate::mvcc::unwritten::add_history;
+use crate::mvcc::unwritten::{Changes, add_history};
 use crate::schema::{chunk, revision, state};
 use crate::state::State;
 
@@ -78,10 +78,15 @@ impl Writer {
                 }
             }
         }
+        let changes = Changes {
+            rows: history,
+            count: log.len(),
+            last: log.last().map(|row| row.at),
+        };
         for Logged { at, value, .. } in log {
             batch.insert(&engine.log, &revision::key(at)[..], value);
         }
-        let generation = add_history(engine, &mut batch, &self.committed.generation, history);
+        let generation = add_history(engine, &mut batch, &self.committed.generation, changes);
         for first in chunks {
             match state.counts.at(&first) {
                 Some(keys) => batch.insert(&engine.system, chunk::key(&first), &chunk::value(keys)[..]),
