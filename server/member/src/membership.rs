@@ -63,6 +63,7 @@ impl Member {
         Attributes {
             name: self.0.config.name.clone(),
             client_urls: self.0.config.client_urls.clone(),
+            ..Attributes::default()
         }
     }
 
