@@ -90,11 +90,16 @@ impl Home {
 
     /// Removes what a crash, or a reader that outlived its store, has left behind.
     pub(crate) fn sweep_others(&self) -> io::Result<()> {
-        let others = places(&self.root)?.into_iter().filter(|place| *place != self.place);
-        for other in others {
-            Self::new(&self.root, other).remove()?;
+        let mut others = places(&self.root)?;
+        others.retain(|place| *place != self.place);
+        if others.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        // A crash may have come between the rename and its fsync.
+        File::open(&self.root)?.sync_all()?;
+        others
+            .into_iter()
+            .try_for_each(|other| Self::new(&self.root, other).remove())
     }
 
     fn remove(&self) -> io::Result<()> {

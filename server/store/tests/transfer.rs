@@ -348,6 +348,20 @@ fn chunks_stay_small_however_large_the_store_is() {
 }
 
 #[test]
+fn both_ends_can_work_on_threads_of_their_own() {
+    fn moves_to_threads<T: Send + 'static>(_: &T) {}
+    let (source, mut target) = (source(), Fixture::new());
+    let (export, mut incoming) = (source.view().export(), target.store.receive().unwrap());
+    moves_to_threads(&export);
+    moves_to_threads(&incoming);
+    export.for_each(|chunk| incoming.write(&chunk.unwrap()).unwrap());
+    let received = incoming.finish().unwrap();
+    moves_to_threads(&received);
+    target.applier.install(received).unwrap();
+    assert_eq!(told(&target.view()), told(&source.view()));
+}
+
+#[test]
 fn an_empty_store_can_be_sent() {
     let (source, mut target) = (Fixture::new(), Fixture::new());
     install(&mut target, &source.view());
