@@ -8,7 +8,7 @@ use std::time::Duration;
 use openraft::{Config, SnapshotPolicy};
 
 use crate::error::StartError;
-use crate::peer::Peer;
+use crate::peer::{Identity, Pace, Peer};
 
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
@@ -18,6 +18,8 @@ pub struct NodeConfig {
     pub incarnation: u64,
     /// The first membership, written into a log that is empty; absent in a member that joins a cluster.
     pub founders: Option<BTreeMap<u64, Peer>>,
+    /// Makes this member, reached like this, the only one of a cluster that lost its quorum; the data stay.
+    pub alone: Option<Peer>,
     /// Folder of the log segments.
     pub log_dir: PathBuf,
     pub heartbeat_interval: Duration,
@@ -36,13 +38,30 @@ const APPEND_ENTRIES_MAX: u64 = 4096;
 const REPLICATION_ENTRIES_MAX: u64 = 4096;
 
 impl NodeConfig {
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            cluster_id: self.cluster_id,
+            member_id: self.member_id,
+            incarnation: self.incarnation,
+        }
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        Pace {
+            heartbeat: self.heartbeat_interval,
+            election: self.election_timeout,
+        }
+    }
+
     pub(crate) fn raft(&self) -> Result<Arc<Config>, StartError> {
+        // A follower first waits for the leader's lease to end, which is the larger of the two, and then for a random
+        // time between them: an election begins about one and a half election timeouts after the last heartbeat.
         let election_ms = self.election_timeout.as_millis() as u64;
-        let election_max_ms = election_ms * 2;
+        let (election_min_ms, election_max_ms) = (election_ms / 2, election_ms * 3 / 4);
         let config = Config {
             cluster_name: "taffrail".into(),
             heartbeat_interval: self.heartbeat_interval.as_millis() as u64,
-            election_timeout_min: election_ms,
+            election_timeout_min: election_min_ms,
             election_timeout_max: election_max_ms,
             snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_count_entries.max(1)),
             max_in_snapshot_log_to_keep: self.snapshot_catchup_entries,

@@ -31,3 +31,8 @@ pub mod etcdserverpb {
 pub mod health {
     include!(concat!(env!("OUT_DIR"), "/grpc.health.v1.rs"));
 }
+
+/// What members say to each other.
+pub mod taffrailpb {
+    include!(concat!(env!("OUT_DIR"), "/taffrailpb.rs"));
+}
