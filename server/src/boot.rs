@@ -12,8 +12,8 @@ use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Settings;
-use crate::config::Config;
-use crate::data_dir::DataDir;
+use crate::config::{Config, join};
+use crate::data_dir::{DataDir, Locked};
 use crate::serve::Doors;
 use crate::telemetry::{self, Observer};
 
@@ -35,7 +35,10 @@ pub fn run(config: Config, settings: &Settings) -> Result<()> {
 async fn live(config: Config) -> Result<()> {
     let metrics = Arc::new(Metrics::new(config.extensive_metrics)?);
     metrics.set_started(unix_time().as_secs_f64());
-    let dir = DataDir::open(&config.data_dir, config.wal_dir.as_deref(), &config.bootstrap)?;
+    let dir = match DataDir::lock(&config.data_dir, config.wal_dir.as_deref())? {
+        Locked::Claimed(dir) => dir,
+        Locked::Unclaimed(empty) => empty.claim(&join(None, &config.bootstrap, config.learners_max)?)?,
+    };
     let doors = Doors::open(&config).await?;
     let member = wake(&config, &dir, &metrics).await?;
     telemetry::watch_leadership(&member, &metrics);
@@ -86,7 +89,7 @@ fn node_config(config: &Config, dir: &DataDir) -> NodeConfig {
     NodeConfig {
         cluster_id: dir.identity.cluster_id,
         member_id: dir.identity.member_id,
-        incarnation: 0,
+        incarnation: dir.identity.incarnation,
         founders: None,
         log_dir: dir.wal().to_owned(),
         heartbeat_interval: config.heartbeat_interval,
@@ -103,7 +106,7 @@ fn founders(dir: &DataDir) -> BTreeMap<u64, Peer> {
         learner: false,
     };
     dir.identity
-        .members
+        .founders
         .iter()
         .map(|founder| (founder.id, peer(&founder.peer_urls)))
         .collect()
