@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use taffrail_api::{Api, ApiConfig, Metrics};
 use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
-use taffrail_member::{Ears, Limits, Member, MemberConfig};
+use taffrail_member::{Ears, Limits, Member, MemberConfig, MembershipRules};
 use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -116,6 +116,7 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
     MemberConfig {
         cluster_id: dir.identity.cluster_id,
         member_id: dir.identity.member_id,
+        incarnation: dir.identity.incarnation,
         name: config.name.clone(),
         client_urls: config.client_urls.clone(),
         version: config.version.clone(),
@@ -126,6 +127,10 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         limits: Limits {
             request_bytes_max: config.request_bytes_max,
             ..Limits::default()
+        },
+        membership: MembershipRules {
+            strict: config.strict_reconfig_check,
+            learners_max: config.learners_max,
         },
         quota_bytes: config.quota_bytes,
         auto_compaction: config.auto_compaction,

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
+use taffrail_consensus::ProposeError;
 use taffrail_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
     PutRequest, PutResponse, TxnRequest, TxnResponse,
 };
-use taffrail_store::Response;
+use taffrail_store::{Answer, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::entry::{self, Proposal};
 use crate::upkeep::quota;
@@ -88,8 +91,19 @@ impl Member {
         let entry = entry::encode(self.0.ids.next(), proposal, &request);
         async move {
             let _permit = self.admit(entry.len())?;
-            let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(entry)).await;
-            Ok(answer.map_err(|_| WriteError::TimedOut)???)
+            let started = Instant::now();
+            let answer = tokio::time::timeout(self.0.config.request_timeout, self.propose_once_led(entry)).await;
+            Ok(answer.map_err(|_| WriteError::TimedOut(self.timeout_since(started)))???)
+        }
+    }
+
+    /// Waits until somebody leads. Only what was certainly not appended is proposed again.
+    async fn propose_once_led(&self, entry: Bytes) -> Result<Answer, ProposeError> {
+        loop {
+            match self.0.node.propose(entry.clone()).await {
+                Err(ProposeError::NoLeader) => self.pause_until_led().await,
+                answer => return answer,
+            }
         }
     }
 

@@ -48,7 +48,6 @@ pub struct Config {
     pub reuse_port: bool,
     #[expect(dead_code, reason = "for upkeep among members, which comes next")]
     pub features: Features,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// Membership changes that would cost the quorum are refused.
     pub strict_reconfig_check: bool,
     pub learners_max: usize,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
 use taffrail_member::watch::{WatchItem, WatchSpec, WatchStream};
-use taffrail_member::{AutoCompaction, Ears, KeyRange, Limits, Member, MemberConfig};
+use taffrail_member::{AutoCompaction, Ears, KeyRange, Limits, Member, MemberConfig, MembershipRules};
 use taffrail_proto::etcdserverpb::PutRequest;
 use taffrail_store::{Options, Store};
 use tokio::time::Instant;
@@ -60,6 +60,7 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
     MemberConfig {
         cluster_id: 9,
         member_id: MEMBER_ID,
+        incarnation: 1,
         name: "m".into(),
         client_urls: vec!["http://localhost:2379".into()],
         version: "3.6.14".into(),
@@ -68,6 +69,7 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
         lease_ttl_min_s: 1,
         election_timeout: Duration::from_millis(1000),
         limits: Limits::default(),
+        membership: MembershipRules::default(),
         quota_bytes: None,
         auto_compaction: AutoCompaction::Off,
         watch_progress_interval: Duration::from_secs(600),
