@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PROTOS: [&str; 10] = [
+const PROTOS: [&str; 11] = [
     "mvccpb/kv.proto",
     "etcdserverpb/kv.proto",
     "etcdserverpb/watch.proto",
@@ -13,6 +13,7 @@ const PROTOS: [&str; 10] = [
     "etcdserverpb/raft.proto",
     "grpc/health/v1/health.proto",
     "taffrail/peer.proto",
+    "taffrail/question.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

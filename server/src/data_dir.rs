@@ -3,12 +3,15 @@
 //! ```text
 //! DATA/member/LOCK           held for as long as a process lives here
 //! DATA/member/identity.json  which member of which cluster this is; written before anything else
+//! DATA/member/removed        there once the member has learnt that it was removed from its cluster
 //! DATA/member/wal/           segments of the raft log
 //! DATA/member/store/         the state
 //! DATA/member/scratch/       files that live as long as a request; emptied at start
 //! ```
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Bootstrap;
+use crate::config::{FirstMember, Seat};
 
 /// The layout that this version writes; it reads no newer one.
 const FORMAT: u64 = 1;
@@ -29,13 +32,34 @@ pub struct DataDir {
     _lock: File,
 }
 
+/// A directory that was found and locked.
+pub enum Locked {
+    /// A member lives here; its flags about the cluster are not looked at any more.
+    Claimed(DataDir),
+    /// Nobody does: find out who it is to be, then [`Unclaimed::claim`].
+    Unclaimed(Unclaimed),
+}
+
+/// An empty, locked data directory.
+pub struct Unclaimed {
+    root: PathBuf,
+    wal: PathBuf,
+    lock: File,
+}
+
 /// Which member of which cluster lives here. Never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     format: u64,
     pub cluster_id: u64,
     pub member_id: u64,
-    pub members: Vec<Founder>,
+    /// Drawn when the directory was made: tells a member that lost its data from the one that had it. 0 in
+    /// directories of the first release.
+    #[serde(default)]
+    pub incarnation: u64,
+    /// The first membership, in the directory of a founder; empty in that of a member that joined.
+    #[serde(rename = "members", default)]
+    pub founders: Vec<Founder>,
 }
 
 /// A member of the first membership.
@@ -46,21 +70,31 @@ pub struct Founder {
     pub peer_urls: Vec<String>,
 }
 
+/// Its presence is what counts.
+const REMOVED: &str = "removed";
+
 impl DataDir {
-    /// Opens the directory of a member, or makes it one by `bootstrap` if it is empty.
+    /// Finds the directory, makes it if it is not there, and locks it.
     ///
     /// # Errors
-    /// Each says what to do: in use, foreign, newer, damaged, or not writable.
-    pub fn open(data_dir: &Path, wal_dir: Option<&Path>, bootstrap: &Bootstrap) -> Result<DataDir> {
+    /// Each says what to do: in use, foreign, newer, damaged, of a removed member, or not writable.
+    pub fn lock(data_dir: &Path, wal_dir: Option<&Path>) -> Result<Locked> {
         let root = data_dir.join("member");
         refuse_etcd(data_dir, &root)?;
         create(&root)?;
         let lock = lock(&root)?;
+        refuse_removed(data_dir, &root)?;
         let wal = wal_dir.map_or_else(|| root.join("wal"), Path::to_owned);
-        let identity = match read_identity(&root)? {
-            Some(identity) => identity,
-            None => found(&root, &wal, bootstrap)?,
-        };
+        match read_identity(&root)? {
+            Some(identity) => DataDir::of(root, wal, lock, identity).map(Locked::Claimed),
+            None => {
+                refuse_orphans(&root, &wal)?;
+                Ok(Locked::Unclaimed(Unclaimed { root, wal, lock }))
+            }
+        }
+    }
+
+    fn of(root: PathBuf, wal: PathBuf, lock: File, identity: Identity) -> Result<DataDir> {
         let dir = DataDir {
             root,
             wal,
@@ -70,6 +104,17 @@ impl DataDir {
         create(&dir.wal)?;
         dir.empty_scratch()?;
         Ok(dir)
+    }
+
+    /// Remembers, durably, that the member was removed: it must never take part again.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn mark_removed(&self) -> Result<()> {
+        let path = self.root.join(REMOVED);
+        let written = File::create(&path).and_then(|file| file.sync_all());
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+        sync_dir(&self.root)
     }
 
     pub fn wal(&self) -> &Path {
@@ -93,11 +138,23 @@ impl DataDir {
     }
 }
 
+impl Unclaimed {
+    /// Makes a member of the directory: from now on it is the one in this seat.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn claim(self, seat: &Seat) -> Result<DataDir> {
+        let identity = Identity::new(seat);
+        write_identity(&self.root, &identity)?;
+        DataDir::of(self.root, self.wal, self.lock, identity)
+    }
+}
+
 /// Makes a member out of nothing but a store, which `fill` writes: the way of a restore. What is there stays.
 ///
 /// # Errors
 /// If the directory is not empty, or `fill` fails; then nothing is left behind.
-pub fn restore_into(data_dir: &Path, bootstrap: &Bootstrap, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub fn restore_into(data_dir: &Path, seat: &Seat, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let root = data_dir.join("member");
     ensure!(
         !root.exists(),
@@ -109,7 +166,7 @@ pub fn restore_into(data_dir: &Path, bootstrap: &Bootstrap, fill: impl FnOnce(&P
         fs::remove_dir_all(&aside).with_context(|| format!("cannot remove {}", aside.display()))?;
     }
     create(&aside)?;
-    let filled = fill(&store_in(&aside)).and_then(|()| write_identity(&aside, &Identity::new(bootstrap)));
+    let filled = fill(&store_in(&aside)).and_then(|()| write_identity(&aside, &Identity::new(seat)));
     if let Err(error) = filled {
         // What is left of it is told apart by its name and removed by the next try.
         let _ = fs::remove_dir_all(&aside);
@@ -120,20 +177,25 @@ pub fn restore_into(data_dir: &Path, bootstrap: &Bootstrap, fill: impl FnOnce(&P
 }
 
 impl Identity {
-    fn new(bootstrap: &Bootstrap) -> Self {
-        let founder = |member: &crate::config::FirstMember| Founder {
+    fn new(seat: &Seat) -> Self {
+        let founder = |member: &FirstMember| Founder {
             id: member.id,
             name: member.name.clone(),
             peer_urls: member.peer_urls.clone(),
         };
-        let members = bootstrap.members.iter().map(founder).collect();
         Identity {
             format: FORMAT,
-            cluster_id: bootstrap.cluster_id,
-            member_id: bootstrap.member_id,
-            members,
+            cluster_id: seat.cluster_id,
+            member_id: seat.member_id,
+            incarnation: draw(),
+            founders: seat.founders.iter().map(founder).collect(),
         }
     }
+}
+
+/// A number that was never drawn before. Std's hasher is seeded by the system.
+fn draw() -> u64 {
+    RandomState::new().build_hasher().finish().max(1)
 }
 
 fn store_in(root: &Path) -> PathBuf {
@@ -148,6 +210,16 @@ fn refuse_etcd(data_dir: &Path, root: &Path) -> Result<()> {
             data_dir.display()
         );
     }
+    Ok(())
+}
+
+fn refuse_removed(data_dir: &Path, root: &Path) -> Result<()> {
+    ensure!(
+        !root.join(REMOVED).exists(),
+        "the member has been permanently removed from the cluster: to use {} again, remove it, add the member to the \
+         cluster anew and start it with --initial-cluster-state=existing",
+        data_dir.display()
+    );
     Ok(())
 }
 
@@ -198,7 +270,7 @@ fn parse_identity(text: &str) -> Result<Identity> {
     serde_json::from_str(text).context(damaged)
 }
 
-fn found(root: &Path, wal: &Path, bootstrap: &Bootstrap) -> Result<Identity> {
+fn refuse_orphans(root: &Path, wal: &Path) -> Result<()> {
     let orphaned = [wal.to_owned(), store_in(root)]
         .into_iter()
         .find(|dir| has_entries(dir));
@@ -209,14 +281,7 @@ fn found(root: &Path, wal: &Path, bootstrap: &Bootstrap) -> Result<Identity> {
             dir.display()
         );
     }
-    ensure!(
-        !bootstrap.joining,
-        "--initial-cluster-state=existing, but {} holds no member: this version cannot join a cluster",
-        root.display()
-    );
-    let identity = Identity::new(bootstrap);
-    write_identity(root, &identity)?;
-    Ok(identity)
+    Ok(())
 }
 
 fn has_entries(dir: &Path) -> bool {
@@ -247,13 +312,12 @@ mod tests {
     use super::*;
     use crate::config::FirstMember;
 
-    fn bootstrap() -> Bootstrap {
+    fn seat() -> Seat {
         let peer_urls = vec!["http://localhost:2380".to_owned()];
-        Bootstrap {
+        Seat {
             member_id: 7,
             cluster_id: 9,
-            joining: false,
-            members: vec![FirstMember {
+            founders: vec![FirstMember {
                 id: 7,
                 name: "a".into(),
                 peer_urls,
@@ -262,7 +326,10 @@ mod tests {
     }
 
     fn open(dir: &Path) -> Result<DataDir> {
-        DataDir::open(dir, None, &bootstrap())
+        match DataDir::lock(dir, None)? {
+            Locked::Claimed(dir) => Ok(dir),
+            Locked::Unclaimed(empty) => empty.claim(&seat()),
+        }
     }
 
     fn refusal(dir: &Path) -> String {
@@ -270,20 +337,35 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_outlives_the_process_and_other_flags() {
+    fn an_identity_outlives_the_process() {
         let dir = tempfile::tempdir().expect("temp dir");
-        drop(open(dir.path()).expect("fresh"));
-        let other = Bootstrap {
-            member_id: 8,
-            ..bootstrap()
-        };
-        assert_eq!(
-            DataDir::open(dir.path(), None, &other)
-                .expect("known")
-                .identity
-                .member_id,
-            7
-        );
+        let identity = open(dir.path()).expect("fresh").identity;
+        assert_eq!((identity.member_id, identity.cluster_id), (7, 9));
+        assert_eq!(open(dir.path()).expect("known").identity, identity);
+    }
+
+    #[test]
+    fn a_directory_made_anew_has_another_incarnation() {
+        let (one, other) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+        let incarnation = |dir: &Path| open(dir).expect("fresh").identity.incarnation;
+        assert_ne!(incarnation(one.path()), incarnation(other.path()));
+        assert_ne!(incarnation(one.path()), 0);
+    }
+
+    #[test]
+    fn directories_of_the_first_release_are_read() {
+        let text = r#"{"format":1,"cluster_id":9,"member_id":7,"members":[{"id":7,"name":"a","peer_urls":["u"]}]}"#;
+        let identity = parse_identity(text).expect("valid");
+        assert_eq!((identity.incarnation, identity.founders.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_removed_member_does_not_come_back() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        open(dir.path()).expect("fresh").mark_removed().expect("marked");
+        let refusal = refusal(dir.path());
+        let sentence = "the member has been permanently removed from the cluster: ";
+        assert!(refusal.starts_with(sentence), "{refusal}");
     }
 
     #[test]
@@ -318,10 +400,10 @@ mod tests {
     #[test]
     fn a_failed_restore_leaves_nothing() {
         let dir = tempfile::tempdir().expect("temp dir");
-        assert!(restore_into(dir.path(), &bootstrap(), |_| bail!("no")).is_err());
+        assert!(restore_into(dir.path(), &seat(), |_| bail!("no")).is_err());
         assert!(!has_entries(dir.path()));
-        restore_into(dir.path(), &bootstrap(), |store| Ok(fs::create_dir_all(store)?)).expect("restored");
-        assert!(restore_into(dir.path(), &bootstrap(), |_| Ok(())).is_err());
+        restore_into(dir.path(), &seat(), |store| Ok(fs::create_dir_all(store)?)).expect("restored");
+        assert!(restore_into(dir.path(), &seat(), |_| Ok(())).is_err());
         assert_eq!(open(dir.path()).expect("restored").identity.cluster_id, 9);
     }
 }

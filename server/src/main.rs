@@ -12,7 +12,7 @@ mod version;
 use std::process::ExitCode;
 
 use args::Settings;
-use config::Config;
+use config::{Config, Features};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -36,6 +36,9 @@ fn member(settings: &Settings) -> ExitCode {
     let spoken = std::env::var("ETCD_COMPATIBILITY_VERSION").ok();
     let result = Config::new(settings, spoken).and_then(|config| {
         telemetry::start_log(settings)?;
+        for gate in Features::ignored(settings) {
+            tracing::warn!("feature gate {gate} has no meaning here and is ignored");
+        }
         boot::run(config, settings)
     });
     let Err(error) = result else { return ExitCode::SUCCESS };

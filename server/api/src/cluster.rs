@@ -5,66 +5,65 @@ use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::cluster_server::Cluster;
 use tonic::{Request, Response, Status};
 
-use crate::status::{MEMBER_NOT_FOUND, MEMBER_NOT_LEARNER, NOT_ENOUGH_STARTED, PEER_URL_EXISTS};
 use crate::{Api, check, status};
 
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Cluster for Api {
+    /// The new member has no name and no client URLs until it has started.
     async fn member_add(&self, request: Request<pb::MemberAddRequest>) -> Answer<pb::MemberAddResponse> {
-        let urls = request.into_inner().peer_ur_ls;
-        check::peer_urls(&urls)?;
-        if self
-            .member()
-            .members()
-            .iter()
-            .any(|member| member.peer_urls.iter().any(|url| urls.contains(url)))
-        {
-            return Err(PEER_URL_EXISTS.into());
-        }
-        Err(membership_is_fixed())
+        let request = request.into_inner();
+        check::peer_urls(&request.peer_ur_ls)?;
+        let added = self.member().add_member(request.peer_ur_ls, request.is_learner).await;
+        let (member, members) = added.map_err(status::member)?;
+        Ok(Response::new(pb::MemberAddResponse {
+            header: Some(self.header(0)),
+            member: Some(wire(member)),
+            members: wires(members),
+        }))
     }
 
     async fn member_remove(&self, request: Request<pb::MemberRemoveRequest>) -> Answer<pb::MemberRemoveResponse> {
-        self.find(request.into_inner().id)?;
-        // Nobody would be left to decide anything.
-        Err(NOT_ENOUGH_STARTED.into())
+        let removed = self.member().remove_member(request.into_inner().id).await;
+        Ok(Response::new(pb::MemberRemoveResponse {
+            members: wires(removed.map_err(status::member)?),
+            header: Some(self.header(0)),
+        }))
     }
 
+    /// Unlike etcd we look whether anybody can be reached at the new URLs' form at all.
     async fn member_update(&self, request: Request<pb::MemberUpdateRequest>) -> Answer<pb::MemberUpdateResponse> {
-        self.find(request.into_inner().id)?;
-        Err(membership_is_fixed())
+        let request = request.into_inner();
+        check::peer_urls(&request.peer_ur_ls)?;
+        let updated = self.member().update_member(request.id, request.peer_ur_ls).await;
+        Ok(Response::new(pb::MemberUpdateResponse {
+            members: wires(updated.map_err(status::member)?),
+            header: Some(self.header(0)),
+        }))
     }
 
     async fn member_list(&self, request: Request<pb::MemberListRequest>) -> Answer<pb::MemberListResponse> {
         if request.into_inner().linearizable {
             self.member().barrier().await.map_err(status::read)?;
         }
-        let members = self.member().members().into_iter().map(wire).collect();
         Ok(Response::new(pb::MemberListResponse {
             header: Some(self.header(0)),
-            members,
+            members: wires(self.member().members()),
         }))
     }
 
     async fn member_promote(&self, request: Request<pb::MemberPromoteRequest>) -> Answer<pb::MemberPromoteResponse> {
-        if !self.find(request.into_inner().id)?.is_learner {
-            return Err(MEMBER_NOT_LEARNER.into());
-        }
-        Err(membership_is_fixed())
+        let promoted = self.member().promote_member(request.into_inner().id).await;
+        Ok(Response::new(pb::MemberPromoteResponse {
+            members: wires(promoted.map_err(status::member)?),
+            header: Some(self.header(0)),
+        }))
     }
 }
 
-impl Api {
-    fn find(&self, id: u64) -> Result<MemberInfo, Status> {
-        let found = self.member().members().into_iter().find(|member| member.id == id);
-        found.ok_or_else(|| MEMBER_NOT_FOUND.into())
-    }
-}
-
-fn membership_is_fixed() -> Status {
-    Status::unimplemented("this version runs a single member: its membership cannot be changed")
+fn wires(members: Vec<MemberInfo>) -> Vec<pb::Member> {
+    members.into_iter().map(wire).collect()
 }
 
 fn wire(member: MemberInfo) -> pb::Member {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use axum::http::{HeaderMap, Request, Response};
 use http_body::Body as HttpBody;
+use taffrail_member::Member;
 use taffrail_proto::etcdserverpb::auth_server::AuthServer;
 use taffrail_proto::etcdserverpb::cluster_server::ClusterServer;
 use taffrail_proto::etcdserverpb::kv_server::KvServer;
@@ -19,8 +20,9 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
 
+use crate::caller::{Led, demands_leader};
 use crate::metrics::grpc::{Call, Kind, Method};
-use crate::status::INVALID_CLIENT_API_VERSION;
+use crate::status::{INVALID_CLIENT_API_VERSION, Refusal};
 use crate::{Api, GRPC_OVERHEAD_BYTES, Metrics};
 
 /// The client's own version, counted (etcd rpctypes/metadatafields.go).
@@ -29,6 +31,7 @@ const CLIENT_API_VERSION: &str = "client-api-version";
 /// Serves every gRPC path of the client port.
 #[derive(Clone)]
 pub struct Grpc {
+    api: Api,
     metrics: Arc<Metrics>,
     kv: KvServer<Api>,
     watch: WatchServer<Api>,
@@ -46,6 +49,8 @@ pub struct Answer {
     work: Work,
     /// What is counted when the work is done.
     call: Option<(Method, Call)>,
+    /// The member, if a stream is to end with its leader.
+    led: Option<Member>,
 }
 
 impl Future for Answer {
@@ -54,6 +59,9 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut response = std::task::ready!(self.work.as_mut().poll(cx))?;
         rename_oversize(response.headers_mut());
+        if let Some(member) = self.led.take() {
+            response = response.map(|body| Body::new(Led::new(body, member.leaderless())));
+        }
         Poll::Ready(Ok(match self.call.take() {
             Some((method, call)) => watch_over(response, method, call),
             None => response,
@@ -65,6 +73,7 @@ fn refused(status: Status) -> Answer {
     Answer {
         work: Box::pin(std::future::ready(Ok(status.into_http()))),
         call: None,
+        led: None,
     }
 }
 
@@ -79,7 +88,8 @@ impl Grpc {
             cluster: ClusterServer::new(api.clone()).max_decoding_message_size(bytes_max),
             maintenance: MaintenanceServer::new(api.clone()).max_decoding_message_size(bytes_max),
             auth: AuthServer::new(api.clone()).max_decoding_message_size(bytes_max),
-            health: HealthServer::new(api),
+            health: HealthServer::new(api.clone()),
+            api,
         }
     }
 
@@ -114,26 +124,39 @@ impl Grpc {
     {
         let Some(method) = Method::find(request.uri().path()) else {
             let work = self.dispatch(request);
-            return Answer { work, call: None };
+            return Answer {
+                work,
+                call: None,
+                led: None,
+            };
         };
         let call = self.metrics.grpc.start(method, Instant::now());
-        if let Err(status) = self.count_client(method, request.headers()) {
-            call.finish(status.code());
-            return refused(status);
+        if let Err(refusal) = self.admit(method, request.headers()) {
+            call.finish(refusal.code);
+            return refused(refusal.into());
         }
+        let led = method.kind() != Kind::Unary && demands_leader(request.headers());
         let work = self.dispatch(request);
         Answer {
             work,
             call: Some((method, call)),
+            led: led.then(|| self.api.member().clone()),
         }
     }
 
-    fn count_client(&self, method: Method, headers: &HeaderMap) -> Result<(), Status> {
+    /// In etcd's order.
+    fn admit(&self, method: Method, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.api.admit_learner(method)?;
+        self.count_client(method, headers)?;
+        self.api.demand_leader(headers)
+    }
+
+    fn count_client(&self, method: Method, headers: &HeaderMap) -> Result<(), Refusal> {
         let version = headers.get(CLIENT_API_VERSION).map(|value| value.as_bytes());
         let version = match version.map(std::str::from_utf8) {
             None => "unknown",
             Some(Ok(version)) => version,
-            Some(Err(_)) => return Err(INVALID_CLIENT_API_VERSION.into()),
+            Some(Err(_)) => return Err(INVALID_CLIENT_API_VERSION),
         };
         self.metrics.grpc.count_client(method.kind(), version);
         Ok(())

@@ -11,8 +11,10 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Kv for Api {
     async fn range(&self, request: Request<pb::RangeRequest>) -> Answer<pb::RangeResponse> {
-        self.demand_leader(request.metadata())?;
         let request = request.into_inner();
+        if !request.serializable {
+            self.demand_voter()?;
+        }
         check::range(&request)?;
         self.respond(self.member().range(request).await.map_err(status::read)?)
     }
@@ -27,28 +29,24 @@ impl Kv for Api {
     }
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Answer<pb::PutResponse> {
-        self.demand_leader(request.metadata())?;
         let request = request.into_inner();
         check::put(&request)?;
         self.respond(self.member().put(request).await.map_err(status::write)?)
     }
 
     async fn delete_range(&self, request: Request<pb::DeleteRangeRequest>) -> Answer<pb::DeleteRangeResponse> {
-        self.demand_leader(request.metadata())?;
         let request = request.into_inner();
         check::delete_range(&request)?;
         self.respond(self.member().delete_range(request).await.map_err(status::write)?)
     }
 
     async fn txn(&self, request: Request<pb::TxnRequest>) -> Answer<pb::TxnResponse> {
-        self.demand_leader(request.metadata())?;
         let request = request.into_inner();
         check::txn(&request, self.0.config.txn_ops_max)?;
         self.respond(self.member().txn(request).await.map_err(status::txn)?)
     }
 
     async fn compact(&self, request: Request<pb::CompactionRequest>) -> Answer<pb::CompactionResponse> {
-        self.demand_leader(request.metadata())?;
         self.respond(
             self.member()
                 .compact(request.into_inner())

@@ -15,12 +15,10 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Lease for Api {
     async fn lease_grant(&self, request: Request<pb::LeaseGrantRequest>) -> Answer<pb::LeaseGrantResponse> {
-        self.demand_leader(request.metadata())?;
         self.respond(self.member().grant(request.into_inner()).await.map_err(status::lease)?)
     }
 
     async fn lease_revoke(&self, request: Request<pb::LeaseRevokeRequest>) -> Answer<pb::LeaseRevokeResponse> {
-        self.demand_leader(request.metadata())?;
         self.respond(
             self.member()
                 .revoke(request.into_inner())
@@ -36,7 +34,6 @@ impl Lease for Api {
         &self,
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Answer<Self::LeaseKeepAliveStream> {
-        self.demand_leader(request.metadata())?;
         let state = Some((self.clone(), request.into_inner()));
         let answers = futures::stream::unfold(state, |state| async {
             let (api, mut requests) = state?;
@@ -59,7 +56,6 @@ impl Lease for Api {
         &self,
         request: Request<pb::LeaseTimeToLiveRequest>,
     ) -> Answer<pb::LeaseTimeToLiveResponse> {
-        self.demand_leader(request.metadata())?;
         let pb::LeaseTimeToLiveRequest { id, keys } = request.into_inner();
         let left = self.member().time_to_live(id, keys).await.map_err(status::lease)?;
         Ok(Response::new(pb::LeaseTimeToLiveResponse {
@@ -71,8 +67,7 @@ impl Lease for Api {
         }))
     }
 
-    async fn lease_leases(&self, request: Request<pb::LeaseLeasesRequest>) -> Answer<pb::LeaseLeasesResponse> {
-        self.demand_leader(request.metadata())?;
+    async fn lease_leases(&self, _: Request<pb::LeaseLeasesRequest>) -> Answer<pb::LeaseLeasesResponse> {
         let ids = self.member().leases().await.map_err(status::lease)?;
         let leases = ids.into_iter().map(|id| pb::LeaseStatus { id }).collect();
         Ok(Response::new(pb::LeaseLeasesResponse {

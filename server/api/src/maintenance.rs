@@ -1,6 +1,6 @@
 //! etcdserverpb.Maintenance
 
-use taffrail_member::{Chunks, MemberInfo, Status as MemberStatus};
+use taffrail_member::{Chunks, Status as MemberStatus};
 use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::downgrade_request::DowngradeAction;
@@ -9,10 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::status::{
-    BAD_LEADER_TRANSFEREE, CLUSTER_VERSION_UNAVAILABLE, INVALID_DOWNGRADE_TARGET, NOT_LEADER, UNKNOWN_METHOD,
-    WRONG_DOWNGRADE_VERSION,
-};
+use crate::status::{CLUSTER_VERSION_UNAVAILABLE, INVALID_DOWNGRADE_TARGET, UNKNOWN_METHOD, WRONG_DOWNGRADE_VERSION};
 use crate::{Api, status};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -76,15 +73,8 @@ impl Maintenance for Api {
     }
 
     async fn move_leader(&self, request: Request<pb::MoveLeaderRequest>) -> Answer<pb::MoveLeaderResponse> {
-        let target = request.into_inner().target_id;
-        if !self.member().is_leader() {
-            return Err(NOT_LEADER.into());
-        }
-        let may_lead = |member: &MemberInfo| member.id == target && !member.is_learner;
-        if !self.member().members().iter().any(may_lead) {
-            return Err(BAD_LEADER_TRANSFEREE.into());
-        }
-        // The only voter is the leader already.
+        let moved = self.member().move_leader(request.into_inner().target_id).await;
+        moved.map_err(status::move_leader)?;
         Ok(Response::new(pb::MoveLeaderResponse { header: None }))
     }
 

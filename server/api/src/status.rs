@@ -4,7 +4,8 @@
 //! the wire as `Unknown` although etcd declares other codes for them; clients see the same from etcd itself.
 
 use taffrail_member::{
-    ApplyError, BackupError, BarrierError, LeaseError, ProposeError, RangeError, ReadError, TxnError, WriteError,
+    ApplyError, BackupError, BarrierError, LeaseError, MemberError, MoveLeaderError, ProposeError, RangeError,
+    ReadError, Timeout, TxnError, WriteError,
 };
 use tonic::{Code, Status};
 
@@ -45,9 +46,14 @@ refusals! {
     LEASE_TTL_TOO_LARGE: OutOfRange, "too large lease TTL";
     NOT_ENOUGH_STARTED: Unknown, "re-configuration failed due to not enough started members";
     MEMBER_BAD_URLS: InvalidArgument, "given member URLs are invalid";
+    MEMBER_EXISTS: FailedPrecondition, "member ID already exist";
     PEER_URL_EXISTS: FailedPrecondition, "Peer URLs already exists";
     MEMBER_NOT_FOUND: NotFound, "member not found";
     MEMBER_NOT_LEARNER: FailedPrecondition, "can only promote a learner member";
+    LEARNER_NOT_READY: FailedPrecondition, "can only promote a learner member which is in sync with leader";
+    TOO_MANY_LEARNERS: FailedPrecondition, "too many learner members in cluster";
+    UNHEALTHY: Unavailable, "unhealthy cluster";
+    NOT_FOR_LEARNERS: FailedPrecondition, "rpc not supported for learner";
     REQUEST_TOO_LARGE: InvalidArgument, "request is too large";
     TOO_MANY_REQUESTS: Unknown, "too many requests";
     AUTH_NOT_ENABLED: FailedPrecondition, "authentication is not enabled";
@@ -56,6 +62,9 @@ refusals! {
     LEADER_CHANGED: Unavailable, "leader changed";
     STOPPED: Unavailable, "server stopped";
     TIMED_OUT: Unavailable, "request timed out";
+    TIMED_OUT_LEADER_FAILED: Unavailable, "request timed out, possibly due to previous leader failure";
+    TIMED_OUT_CONNECTION_LOST: Unavailable, "request timed out, possibly due to connection lost";
+    TRANSFER_TIMED_OUT: Unknown, "request timed out, leader transfer took too long";
     CORRUPT: DataLoss, "corrupt cluster";
     BAD_LEADER_TRANSFEREE: FailedPrecondition, "bad leader transferee";
     WRONG_DOWNGRADE_VERSION: InvalidArgument, "wrong downgrade target version format";
@@ -100,9 +109,53 @@ pub(crate) fn write(error: WriteError) -> Status {
         WriteError::NoSpace => NO_SPACE.into(),
         WriteError::Refused(error) => apply(&error),
         WriteError::Propose(error) => propose(&error),
-        WriteError::TimedOut => TIMED_OUT.into(),
+        WriteError::TimedOut(timeout) => timed_out(timeout).into(),
         WriteError::Unexpected => Status::internal("etcdserver: unexpected answer"),
     }
+}
+
+fn timed_out(timeout: Timeout) -> Refusal {
+    match timeout {
+        Timeout::Unexplained => TIMED_OUT,
+        Timeout::LeaderFailed => TIMED_OUT_LEADER_FAILED,
+        Timeout::ConnectionLost => TIMED_OUT_CONNECTION_LOST,
+    }
+}
+
+pub(crate) fn member(error: MemberError) -> Status {
+    match member_refusal(&error) {
+        Some(refusal) => refusal.into(),
+        None => Status::unknown(format!("etcdserver: {error}")),
+    }
+}
+
+/// None for what etcd has no text of its own for.
+pub(crate) fn member_refusal(error: &MemberError) -> Option<Refusal> {
+    Some(match error {
+        MemberError::NotFound(_) => MEMBER_NOT_FOUND,
+        MemberError::Exists(_) => MEMBER_EXISTS,
+        MemberError::PeerUrlExists => PEER_URL_EXISTS,
+        MemberError::TooManyLearners => TOO_MANY_LEARNERS,
+        MemberError::NotEnoughStarted => NOT_ENOUGH_STARTED,
+        MemberError::Unhealthy => UNHEALTHY,
+        MemberError::NotLearner => MEMBER_NOT_LEARNER,
+        MemberError::LearnerNotReady => LEARNER_NOT_READY,
+        MemberError::NotNow => NO_LEADER,
+        MemberError::LeaderChanged => LEADER_CHANGED,
+        MemberError::TimedOut(timeout) => timed_out(*timeout),
+        MemberError::Stopped => STOPPED,
+        MemberError::Refused(_) => return None,
+    })
+}
+
+pub(crate) fn move_leader(error: MoveLeaderError) -> Status {
+    let refusal = match error {
+        MoveLeaderError::NotLeader => NOT_LEADER,
+        MoveLeaderError::BadTransferee(_) => BAD_LEADER_TRANSFEREE,
+        MoveLeaderError::TimedOut => TRANSFER_TIMED_OUT,
+        MoveLeaderError::Stopped => STOPPED,
+    };
+    refusal.into()
 }
 
 pub(crate) fn read(error: ReadError) -> Status {
@@ -143,6 +196,60 @@ mod tests {
     fn texts_that_clients_match_carry_etcds_prefix_once() {
         assert_eq!(COMPACTED.text, "etcdserver: mvcc: required revision has been compacted");
         assert_eq!(NO_SPACE.text, "etcdserver: mvcc: database space exceeded");
+    }
+
+    #[test]
+    fn each_refused_change_of_members_has_etcds_code_and_text() {
+        let wire = |error| {
+            let status = member(error);
+            (status.code(), status.message().replacen("etcdserver: ", "", 1))
+        };
+        for (error, code, text) in [
+            (MemberError::NotFound(1), Code::NotFound, "member not found"),
+            (
+                MemberError::Exists(1),
+                Code::FailedPrecondition,
+                "member ID already exist",
+            ),
+            (
+                MemberError::PeerUrlExists,
+                Code::FailedPrecondition,
+                "Peer URLs already exists",
+            ),
+            (
+                MemberError::TooManyLearners,
+                Code::FailedPrecondition,
+                "too many learner members in cluster",
+            ),
+            (
+                MemberError::NotEnoughStarted,
+                Code::Unknown,
+                "re-configuration failed due to not enough started members",
+            ),
+            (MemberError::Unhealthy, Code::Unavailable, "unhealthy cluster"),
+            (
+                MemberError::NotLearner,
+                Code::FailedPrecondition,
+                "can only promote a learner member",
+            ),
+            (
+                MemberError::LearnerNotReady,
+                Code::FailedPrecondition,
+                "can only promote a learner member which is in sync with leader",
+            ),
+            (
+                MemberError::TimedOut(Timeout::LeaderFailed),
+                Code::Unavailable,
+                "request timed out, possibly due to previous leader failure",
+            ),
+            (
+                MemberError::TimedOut(Timeout::ConnectionLost),
+                Code::Unavailable,
+                "request timed out, possibly due to connection lost",
+            ),
+        ] {
+            assert_eq!(wire(error), (code, text.to_owned()));
+        }
     }
 
     #[test]

@@ -30,7 +30,6 @@ impl Watch for Api {
         &self,
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        self.demand_leader(request.metadata())?;
         let stream = Arc::new(self.member().watch_stream());
         let reader = tokio::spawn(read_requests(self.clone(), Arc::clone(&stream), request.into_inner()));
         let talk = Talk {

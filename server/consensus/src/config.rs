@@ -24,6 +24,10 @@ pub struct NodeConfig {
     pub log_dir: PathBuf,
     pub heartbeat_interval: Duration,
     pub election_timeout: Duration,
+    /// A candidate first asks whether it could win.
+    pub pre_vote: bool,
+    /// The founders of a cluster elect a leader without waiting for a timeout.
+    pub elect_early: bool,
     /// Applied entries between two raft snapshots.
     pub snapshot_count_entries: u64,
     /// Entries kept in the log behind a raft snapshot.
@@ -68,7 +72,7 @@ impl NodeConfig {
             max_append_entries: Some(APPEND_ENTRIES_MAX),
             max_payload_entries: REPLICATION_ENTRIES_MAX,
             api_batch_capacity: APPEND_ENTRIES_MAX,
-            enable_pre_vote: Some(true),
+            enable_pre_vote: Some(self.pre_vote),
             // A restarted leader must win again: its state may be behind what it had acknowledged.
             enable_leader_restore: Some(false),
             // The smallest that is allowed: a leader cut off from its quorum goes quiet for one lease and one

@@ -188,7 +188,7 @@ pub(crate) async fn start(config: NodeConfig, parts: Parts) -> Result<Node, Star
     });
     tokio::spawn(settle(Arc::downgrade(&inner)));
     let node = Node { inner };
-    node.elect_early(founded).await;
+    node.elect_early(founded && config.elect_early).await;
     Ok(node)
 }
 

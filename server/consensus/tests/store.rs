@@ -49,6 +49,8 @@ async fn start(folder: &Path, snapshot_count_entries: u64) -> (Node, Store, Arc<
         log_dir: folder.join("log"),
         heartbeat_interval: Duration::from_millis(100),
         election_timeout: Duration::from_millis(1000),
+        pre_vote: true,
+        elect_early: true,
         snapshot_count_entries,
         snapshot_catchup_entries: 10,
         unsafe_no_fsync: false,

@@ -9,6 +9,8 @@ pub const QUOTA_DEFAULT_BYTES: u64 = 2 << 30;
 pub struct MemberConfig {
     pub cluster_id: u64,
     pub member_id: u64,
+    /// Drawn when the data directory was made; published beside name and client URLs.
+    pub incarnation: u64,
     pub name: String,
     pub client_urls: Vec<String>,
     /// The etcd version whose contract is spoken.
@@ -22,12 +24,30 @@ pub struct MemberConfig {
     /// What the tick of etcd's lease clock and of the upkeep is measured in.
     pub election_timeout: Duration,
     pub limits: Limits,
+    pub membership: MembershipRules,
     /// None switches the quota off.
     pub quota_bytes: Option<u64>,
     pub auto_compaction: AutoCompaction,
     pub watch_progress_interval: Duration,
     /// Folder for files that live as long as a request, on the same disk as the data.
     pub scratch_dir: std::path::PathBuf,
+}
+
+/// What changes of the membership must keep to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembershipRules {
+    /// Refuses what would cost the quorum (etcd --strict-reconfig-check).
+    pub strict: bool,
+    pub learners_max: usize,
+}
+
+impl Default for MembershipRules {
+    fn default() -> Self {
+        MembershipRules {
+            strict: true,
+            learners_max: 1,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

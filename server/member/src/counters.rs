@@ -1,6 +1,10 @@
 //! What happened so far, for whoever scrapes it. Plain numbers; names and formats are the api's business.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::MemberError;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -30,6 +34,25 @@ impl Gauge {
     }
 }
 
+/// Numbers that only grow, one for each reason.
+#[derive(Debug, Default)]
+pub struct Reasons(Mutex<BTreeMap<MemberError, u64>>);
+
+impl Reasons {
+    pub fn add(&self, reason: MemberError) {
+        *self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(reason)
+            .or_default() += 1;
+    }
+
+    pub fn get(&self) -> BTreeMap<MemberError, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Counters {
     pub ranges: Counter,
@@ -52,4 +75,8 @@ pub struct Counters {
     pub read_barriers_failed: Counter,
     pub slow_applies: Counter,
     pub defragmenting: Gauge,
+    /// Learners promoted while this member led.
+    pub learners_promoted: Counter,
+    /// Promotions refused while this member led.
+    pub promotions_refused: Reasons,
 }

@@ -1,6 +1,7 @@
 //! Hears every applied entry, on the apply thread, and tells the parts of the member that care.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use taffrail_consensus::Listener;
 use taffrail_proto::mvccpb::event::EventType;
@@ -18,6 +19,9 @@ pub struct Ears {
     pub(crate) counters: Arc<Counters>,
     /// Wakes whoever reclaims space after a compaction.
     pub(crate) compacted: Notify,
+    /// A change of the membership was applied.
+    pub(crate) membership: Notify,
+    membership_index: AtomicU64,
 }
 
 impl Ears {
@@ -28,20 +32,40 @@ impl Ears {
             leases: LeaseClock::default(),
             counters,
             compacted: Notify::new(),
+            membership: Notify::new(),
+            membership_index: AtomicU64::new(0),
         })
     }
 }
 
 impl Listener for Ears {
-    fn applied(&self, batch: &[Applied], _view: &View) {
+    fn applied(&self, batch: &[Applied], view: &View) {
+        self.heed_membership(view);
         for applied in batch {
             self.heed(applied);
         }
         self.hub.publish(batch);
     }
+
+    fn installed(&self, view: &View) {
+        self.replaced(view);
+    }
 }
 
 impl Ears {
+    fn replaced(&self, view: &View) {
+        self.heed_membership(view);
+        self.hub.jump(view.revision());
+        self.compacted.notify_one();
+    }
+
+    fn heed_membership(&self, view: &View) {
+        let index = view.consensus_membership().map_or(0, |(position, _)| position.index);
+        if self.membership_index.swap(index, Relaxed) != index {
+            self.membership.notify_one();
+        }
+    }
+
     fn heed(&self, applied: &Applied) {
         self.count(applied);
         match &applied.answer {

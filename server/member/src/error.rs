@@ -1,6 +1,6 @@
 //! Why a member could not do what it was asked: one enum per kind of operation.
 
-use taffrail_consensus::{BarrierError, ProposeError};
+use taffrail_consensus::{BarrierError, ChangeError, ProposeError, TransferError};
 use taffrail_store::{ApplyError, LeaseNotFound, RangeError, StoreFailure};
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum WriteError {
     Propose(#[from] ProposeError),
     /// No answer in time; the outcome is unknown.
     #[error("request timed out")]
-    TimedOut,
+    TimedOut(Timeout),
     /// The entry was answered with something else than its kind of answer.
     #[error("unexpected answer")]
     Unexpected,
@@ -52,6 +52,88 @@ pub enum LeaseError {
     Write(#[from] WriteError),
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// Why the membership is not what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum MemberError {
+    /// There is no such member, or not any more.
+    #[error("member {0:016x} not found")]
+    NotFound(u64),
+    #[error("member {0:016x} exists")]
+    Exists(u64),
+    #[error("peer URL exists")]
+    PeerUrlExists,
+    #[error("too many learners")]
+    TooManyLearners,
+    #[error("not enough started members")]
+    NotEnoughStarted,
+    #[error("not in touch with enough members")]
+    Unhealthy,
+    #[error("not a learner")]
+    NotLearner,
+    #[error("learner is not in sync with the leader")]
+    LearnerNotReady,
+    /// Certainly nothing has happened; whoever leads may be asked again.
+    #[error("not the leader, or busy")]
+    NotNow,
+    /// May or may not have happened.
+    #[error("leader changed")]
+    LeaderChanged,
+    /// May or may not have happened.
+    #[error("request timed out")]
+    TimedOut(Timeout),
+    #[error("stopped")]
+    Stopped,
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<ChangeError> for MemberError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotLeader | ChangeError::InProgress => MemberError::NotNow,
+            ChangeError::NotFound(id) => MemberError::NotFound(id),
+            ChangeError::Refused(why) => MemberError::Refused(why),
+            ChangeError::LeaderChanged => MemberError::LeaderChanged,
+            ChangeError::Stopped => MemberError::Stopped,
+        }
+    }
+}
+
+/// What a request that got no answer in time suffered from, as far as can be told (etcd server.go,
+/// parseProposeCtxErr).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timeout {
+    Unexplained,
+    /// It was under way when the last leader failed.
+    LeaderFailed,
+    /// Leader or quorum could not be reached all the while.
+    ConnectionLost,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MoveLeaderError {
+    #[error("not the leader")]
+    NotLeader,
+    /// A learner or a stranger.
+    #[error("member {0:016x} cannot lead")]
+    BadTransferee(u64),
+    #[error("leader transfer took too long")]
+    TimedOut,
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<TransferError> for MoveLeaderError {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::NotLeader => MoveLeaderError::NotLeader,
+            TransferError::BadTransferee(id) => MoveLeaderError::BadTransferee(id),
+            TransferError::TimedOut => MoveLeaderError::TimedOut,
+            TransferError::Stopped => MoveLeaderError::Stopped,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -7,14 +7,18 @@
 //! Time starts here: leases expire, compaction runs on schedule, requests give up. The rooms below know no clock.
 
 mod backup;
+mod change;
 mod config;
 mod counters;
 mod ears;
 mod entry;
 mod error;
 mod ids;
+mod leadership;
 mod lease;
 mod membership;
+mod publish;
+mod questions;
 mod range;
 mod read;
 mod status;
@@ -27,10 +31,11 @@ use std::sync::Arc;
 use taffrail_consensus::Node;
 use taffrail_store::Store;
 
-pub use config::{AutoCompaction, Limits, MemberConfig, QUOTA_DEFAULT_BYTES};
+pub use config::{AutoCompaction, Limits, MemberConfig, MembershipRules, QUOTA_DEFAULT_BYTES};
 pub use counters::Counters;
 pub use ears::Ears;
-pub use error::{BackupError, LeaseError, ReadError, WriteError};
+pub use entry::id_of;
+pub use error::{BackupError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError};
 pub use lease::LeaseTtl;
 pub use membership::MemberInfo;
 pub use range::KeyRange;
@@ -52,6 +57,10 @@ pub(crate) struct Inner {
     pub ids: ids::IdGenerator,
     pub admission: write::Admission,
     pub upkeep: upkeep::Upkeep,
+    pub learner: std::sync::atomic::AtomicBool,
+    pub leaders: leadership::Leaders,
+    /// One change of the membership at a time: what it was checked against must still hold when it is made.
+    pub changing: tokio::sync::Mutex<()>,
 }
 
 impl Member {
@@ -61,11 +70,17 @@ impl Member {
             ids: ids::IdGenerator::new(config.member_id, config.started_at_ms),
             admission: write::Admission::new(config.limits.inflight_bytes_max),
             upkeep: upkeep::Upkeep::new(),
+            learner: std::sync::atomic::AtomicBool::new(false),
+            leaders: leadership::Leaders::default(),
+            changing: tokio::sync::Mutex::new(()),
             config,
             store,
             node,
             ears,
         }));
+        leadership::follow(&member);
+        membership::follow(&member);
+        questions::answer(&member);
         lease::spawn_clock(&member);
         upkeep::spawn(&member);
         member

@@ -1,14 +1,12 @@
 //! Who the members are, as this member knows it.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use taffrail_proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
-
 use crate::Member;
-use crate::entry::Proposal;
 
-/// Pause between two tries to make name and client URLs known.
-const PUBLISH_RETRY: Duration = Duration::from_millis(10);
+/// How often this member looks whether it votes, besides when it applies a change.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberInfo {
@@ -20,7 +18,38 @@ pub struct MemberInfo {
     pub is_learner: bool,
 }
 
+/// Keeps what is looked up often up to date, for as long as the member lives.
+pub(crate) fn follow(member: &Member) {
+    member.look_who_learns();
+    let member = member.clone();
+    tokio::spawn(async move {
+        loop {
+            // A change that came with a snapshot is not heard.
+            let _ = tokio::time::timeout(LOOK_INTERVAL, member.0.ears.membership.notified()).await;
+            member.look_who_learns();
+        }
+    });
+}
+
+impl MemberInfo {
+    /// Whether it has ever been at work.
+    pub fn is_started(&self) -> bool {
+        !self.name.is_empty()
+    }
+}
+
 impl Member {
+    /// Whether this member learns and does not vote. Every request asks, so it is only looked up.
+    pub fn is_learner(&self) -> bool {
+        self.0.learner.load(Relaxed)
+    }
+
+    fn look_who_learns(&self) {
+        let own = self.config().member_id;
+        let learner = self.0.node.members().get(&own).is_some_and(|peer| peer.learner);
+        self.0.learner.store(learner, Relaxed);
+    }
+
     /// All members by id: who votes comes from the log's membership, names from what each has published.
     pub fn members(&self) -> Vec<MemberInfo> {
         let view = self.view();
@@ -38,63 +67,5 @@ impl Member {
                 }
             })
             .collect()
-    }
-
-    pub fn is_leader(&self) -> bool {
-        self.leader() == Some(self.0.config.member_id)
-    }
-
-    pub fn leader(&self) -> Option<u64> {
-        self.0.node.leadership().borrow().leader
-    }
-
-    /// Makes name, client URLs and version known through the log, however long it takes. Clients are to come after.
-    pub async fn publish(&self) {
-        while !self.publish_once().await {
-            tokio::time::sleep(PUBLISH_RETRY).await;
-        }
-        tracing::info!(
-            name = self.config().name,
-            "published local member to cluster through raft"
-        );
-    }
-
-    fn own_attributes(&self) -> Attributes {
-        Attributes {
-            name: self.0.config.name.clone(),
-            client_urls: self.0.config.client_urls.clone(),
-            ..Attributes::default()
-        }
-    }
-
-    /// What etcd calls cluster version: major and minor of what every member speaks.
-    fn own_cluster_version(&self) -> String {
-        let mut parts = self.0.config.version.split('.');
-        format!("{}.{}.0", parts.next().unwrap_or("0"), parts.next().unwrap_or("0"))
-    }
-
-    /// True if everything is known, and there is a leader to serve under.
-    async fn publish_once(&self) -> bool {
-        if self.barrier().await.is_err() {
-            return false;
-        }
-        let (view, own) = (self.view(), self.own_attributes());
-        let member_id = self.0.config.member_id;
-        if view.member_attributes(member_id).as_ref() != Some(&own) {
-            let set = ClusterMemberAttrSetRequest {
-                member_id,
-                member_attributes: Some(own),
-            };
-            if self.propose(Proposal::ClusterMemberAttrSet, set).await.is_err() {
-                return false;
-            }
-        }
-        let ver = self.own_cluster_version();
-        let known = view.cluster_version().as_ref() == Some(&ver);
-        known
-            || self
-                .propose(Proposal::ClusterVersionSet, ClusterVersionSetRequest { ver })
-                .await
-                .is_ok()
     }
 }

@@ -1,9 +1,8 @@
 //! How a member is doing, for `Maintenance.Status`, health checks and metrics.
 
-use taffrail_consensus::{Leadership, Progress, Proposals};
+use taffrail_consensus::{Progress, Proposals};
 use taffrail_proto::etcdserverpb::AlarmMember;
 use taffrail_store::{HashKv, RangeError, Sizes, StoreFailure};
-use tokio::sync::watch;
 
 use crate::{Member, ReadError};
 
@@ -22,14 +21,13 @@ pub struct Status {
 impl Member {
     pub fn status(&self) -> Status {
         let view = self.view();
-        let own = self.config().member_id;
         Status {
             revision: view.revision(),
             compact_revision: view.compacted(),
             leader: self.leader(),
             progress: self.progress(),
             sizes: self.0.store.sizes(),
-            is_learner: self.0.node.members().get(&own).is_some_and(|peer| peer.learner),
+            is_learner: self.is_learner(),
             alarms: view.alarms(),
             cluster_version: view.cluster_version(),
         }
@@ -42,10 +40,6 @@ impl Member {
 
     pub fn progress(&self) -> Progress {
         self.0.node.progress()
-    }
-
-    pub fn leadership(&self) -> watch::Receiver<Leadership> {
-        self.0.node.leadership()
     }
 
     /// etcd's hash of the key space; reads everything, so it leaves the async workers.

@@ -9,6 +9,7 @@ use taffrail_proto::etcdserverpb::{
 };
 use taffrail_store::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::entry::{self, Proposal};
 use crate::upkeep::quota;
@@ -85,11 +86,13 @@ impl Member {
         request: M,
     ) -> impl Future<Output = Result<Response, WriteError>> + Send + use<'_, M> {
         // Encoded before anything waits: thousands of requests may wait at a time, and each holds only its entry.
-        let entry = entry::encode(self.0.ids.next(), proposal, &request);
+        let id = self.0.ids.next();
+        let entry = entry::encode(id, proposal, &request);
         async move {
             let _permit = self.admit(entry.len())?;
-            let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(entry)).await;
-            Ok(answer.map_err(|_| WriteError::TimedOut)???)
+            let started = Instant::now();
+            let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(id, entry)).await;
+            Ok(answer.map_err(|_| WriteError::TimedOut(self.timeout_since(started)))???)
         }
     }
 

@@ -32,7 +32,7 @@ pub mod health {
     include!(concat!(env!("OUT_DIR"), "/grpc.health.v1.rs"));
 }
 
-/// What members say to each other.
+/// What members say to each other; the only messages that are not etcd's.
 pub mod taffrailpb {
     include!(concat!(env!("OUT_DIR"), "/taffrailpb.rs"));
 }

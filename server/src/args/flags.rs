@@ -73,7 +73,7 @@ flags! {
         "snapshot-catchup-entries" Number Used "5000" "Entries kept in the log behind a raft snapshot";
         "heartbeat-interval" Number Used "100" "Milliseconds between two heartbeats";
         "election-timeout" Number Used "1000" "Milliseconds without leader before an election";
-        "initial-election-tick-advance" Switch Meaningless "true" "Elect faster after boot; one voter always does";
+        "initial-election-tick-advance" Switch Used "true" "Elect faster after boot; one voter always does";
         "listen-peer-urls" Text Used "http://localhost:2380" "URLs for other members";
         "listen-client-urls" Text Used "http://localhost:2379" "URLs for clients";
         "listen-client-http-urls" Text Used "" "URLs for HTTP alone; gRPC then has the client URLs for itself";
@@ -95,7 +95,7 @@ flags! {
         "enable-grpc-gateway" Switch Meaningless "true" "Serve the JSON form of the API; not part of this version";
         "raft-read-timeout" Duration Meaningless "5s" "Time to wait for reading from a peer";
         "raft-write-timeout" Duration Meaningless "5s" "Time to wait for writing to a peer";
-        "feature-gates" Text Meaningless "" "NAME=BOOL pairs of features that are not final in etcd";
+        "feature-gates" Text Used "" "NAME=BOOL pairs of features that are not final in etcd";
     }
     "Clustering" {
         "initial-advertise-peer-urls" Text Used "http://localhost:2380" "This member's peer URLs, for the others";
@@ -121,8 +121,8 @@ flags! {
         "discovery-proxy" Text Meaningless "" "v2 discovery";
         "discovery-srv" Text Missing "" "Domain whose SRV records name the members";
         "discovery-srv-name" Text Meaningless "" "Suffix of the SRV service";
-        "strict-reconfig-check" Switch Meaningless "true" "Refuse membership changes that would lose quorum";
-        "pre-vote" Switch Meaningless "true" "Ask before electing; always on here";
+        "strict-reconfig-check" Switch Used "true" "Refuse membership changes that would lose quorum";
+        "pre-vote" Switch Used "true" "Ask before electing";
         "auto-compaction-retention" Text Used "0" "What auto compaction keeps: a duration, hours, or revisions; 0 is off";
         "auto-compaction-mode" Text Used "periodic" "'periodic' or 'revision'";
         "v2-deprecation" Text Meaningless "write-only" "Phase of the v2 store's end";
@@ -182,12 +182,12 @@ flags! {
         "distributed-tracing-sampling-rate" Number Meaningless "0" "Traces per million requests";
     }
     "Features" {
-        "initial-corrupt-check" Switch Meaningless "false" "Compare hashes with peers before serving; one member has none";
-        "corrupt-check-time" Duration Meaningless "0s" "Time between two comparisons with peers";
-        "compact-hash-check-enabled" Switch Meaningless "false" "Compare hashes of compactions with peers";
-        "compact-hash-check-time" Duration Meaningless "1m" "Time between two comparisons of compactions";
-        "enable-lease-checkpoint" Switch Meaningless "false" "Replicate what is left of leases";
-        "enable-lease-checkpoint-persist" Switch Meaningless "false" "Store what is left of leases";
+        "initial-corrupt-check" Switch Used "false" "Compare hashes with peers before serving";
+        "corrupt-check-time" Duration Used "0s" "Time between two comparisons with peers; 0 is never";
+        "compact-hash-check-enabled" Switch Used "false" "Compare hashes of compactions with peers";
+        "compact-hash-check-time" Duration Used "1m" "Time between two comparisons of compactions";
+        "enable-lease-checkpoint" Switch Used "false" "Replicate what is left of leases";
+        "enable-lease-checkpoint-persist" Switch Used "false" "Store what is left of leases; always done";
         "compaction-batch-limit" Number Meaningless "1000" "Revisions dropped in one go; whole files are dropped here";
         "compaction-sleep-interval" Duration Meaningless "" "Pause between two batches of compaction";
         "watch-progress-notify-interval" Duration Used "10m" "Time between two progress notifications";
@@ -195,11 +195,11 @@ flags! {
         "txn-mode-write-with-shared-buffer" Switch Meaningless "true" "Buffers of etcd's transactions";
         "bootstrap-defrag-threshold-megabytes" Number Meaningless "0" "Defragment at boot; there is nothing to gain here";
         "stop-grpc-service-on-defrag" Switch Meaningless "false" "Tell health checkers of a defragmentation, which pauses nothing here";
-        "max-learners" Number Meaningless "1" "Learners at the same time";
-        "downgrade-check-time" Duration Meaningless "5s" "Time between two looks at a downgrade";
+        "max-learners" Number Used "1" "Learners at the same time";
+        "downgrade-check-time" Duration Used "5s" "Time between two looks at a downgrade";
     }
     "Unsafe" {
-        "force-new-cluster" Switch Missing "false" "Make a cluster of one out of what is left";
+        "force-new-cluster" Switch Used "false" "Make a cluster of one out of what is left";
         "unsafe-no-fsync" Switch Used "false" "Never wait for the disk; a power failure loses data";
     }
 }

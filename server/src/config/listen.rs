@@ -9,6 +9,7 @@ use crate::args::Settings;
 #[derive(Debug, Clone, Default)]
 pub struct Listen {
     pub client: Vec<SocketAddr>,
+    pub peer: Vec<SocketAddr>,
     /// Where HTTP has ports of its own; then the client addresses speak gRPC alone.
     pub client_http: Vec<SocketAddr>,
     pub metrics: Vec<SocketAddr>,
@@ -18,6 +19,7 @@ impl Listen {
     pub fn new(settings: &Settings) -> Result<Self> {
         Ok(Listen {
             client: addresses(settings, "listen-client-urls")?,
+            peer: addresses(settings, "listen-peer-urls")?,
             client_http: addresses(settings, "listen-client-http-urls")?,
             metrics: addresses(settings, "listen-metrics-urls")?,
         })
@@ -63,7 +65,7 @@ fn address(url: &str) -> Result<Vec<SocketAddr>> {
     Ok(vec![SocketAddr::new(ip, port)])
 }
 
-fn host_and_port(url: &str) -> Result<(&str, u16)> {
+pub(super) fn host_and_port(url: &str) -> Result<(&str, u16)> {
     let Some((scheme, rest)) = url.split_once("://") else {
         bail!("URL scheme must be http, https, unix, or unixs: {url}");
     };

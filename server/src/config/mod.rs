@@ -2,6 +2,9 @@
 
 mod bootstrap;
 mod duration;
+mod features;
+mod ids;
+mod join;
 mod listen;
 
 use std::path::PathBuf;
@@ -10,7 +13,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use taffrail_member::{AutoCompaction, QUOTA_DEFAULT_BYTES};
 
-pub use bootstrap::{Bootstrap, FirstMember};
+pub use bootstrap::{Bootstrap, FirstMember, Seat};
+pub use features::Features;
+pub use join::join;
 pub use listen::{Listen, advertised};
 
 use crate::args::Settings;
@@ -41,6 +46,24 @@ pub struct Config {
     pub extensive_metrics: bool,
     pub unsafe_no_fsync: bool,
     pub reuse_port: bool,
+    #[expect(dead_code, reason = "for upkeep among members, which comes next")]
+    pub features: Features,
+    /// Membership changes that would cost the quorum are refused.
+    pub strict_reconfig_check: bool,
+    pub learners_max: usize,
+    /// Makes a cluster of one out of what is left.
+    pub force_new_cluster: bool,
+    pub pre_vote: bool,
+    /// Elect faster after boot.
+    pub initial_election_tick_advance: bool,
+    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
+    /// None is never.
+    pub corrupt_check_interval: Option<Duration>,
+    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
+    pub compact_hash_check_interval: Duration,
+    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
+    /// None is never.
+    pub downgrade_check_interval: Option<Duration>,
     /// The etcd version that is spoken.
     pub version: String,
 }
@@ -81,13 +104,22 @@ impl Config {
             txn_ops_max: number(settings, "max-txn-ops")?,
             request_bytes_max: number(settings, "max-request-bytes")?,
             connection_streams_max: number(settings, "max-concurrent-streams")?,
-            ping_interval: Some(span(settings, "grpc-keepalive-interval")?).filter(|interval| !interval.is_zero()),
+            ping_interval: pause(settings, "grpc-keepalive-interval")?,
             ping_timeout: span(settings, "grpc-keepalive-timeout")?,
             auto_compaction: auto_compaction(settings)?,
             watch_progress_interval: span(settings, "watch-progress-notify-interval")?.max(WATCH_PROGRESS_INTERVAL_MIN),
             extensive_metrics: extensive(settings)?,
             unsafe_no_fsync: switch(settings, "unsafe-no-fsync")?,
             reuse_port: switch(settings, "socket-reuse-port")?,
+            features: Features::new(settings)?,
+            strict_reconfig_check: switch(settings, "strict-reconfig-check")?,
+            learners_max: number(settings, "max-learners")?,
+            force_new_cluster: switch(settings, "force-new-cluster")?,
+            pre_vote: switch(settings, "pre-vote")?,
+            initial_election_tick_advance: switch(settings, "initial-election-tick-advance")?,
+            corrupt_check_interval: pause(settings, "corrupt-check-time")?,
+            compact_hash_check_interval: compact_hash_check_interval(settings)?,
+            downgrade_check_interval: pause(settings, "downgrade-check-time")?,
             version: spoken(version)?,
         })
     }
@@ -122,11 +154,26 @@ where
 }
 
 pub fn switch(settings: &Settings, name: &str) -> Result<bool> {
-    match settings.get(name) {
+    let text = settings.get(name);
+    parse_bool(text).with_context(|| format!("--{name}={text}"))
+}
+
+fn parse_bool(text: &str) -> Result<bool> {
+    match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        other => bail!("--{name}={other} is neither true nor false"),
+        other => bail!("{other} is neither true nor false"),
     }
+}
+
+/// A pause between two looks; none if it is zero.
+fn pause(settings: &Settings, name: &str) -> Result<Option<Duration>> {
+    Ok(Some(span(settings, name)?).filter(|pause| !pause.is_zero()))
+}
+
+fn compact_hash_check_interval(settings: &Settings) -> Result<Duration> {
+    let name = "compact-hash-check-time";
+    pause(settings, name)?.with_context(|| format!("--{name} must be >0 (set to {})", settings.get(name)))
 }
 
 pub fn span(settings: &Settings, name: &str) -> Result<Duration> {
@@ -248,6 +295,11 @@ mod tests {
             (&["--auto-compaction-mode=never"], "unknown auto-compaction-mode"),
             (&["--watch-progress-notify-interval=soon"], "is not a duration"),
             (&["--unsafe-no-fsync=maybe"], "neither true nor false"),
+            (
+                &["--compact-hash-check-time=0s"],
+                "--compact-hash-check-time must be >0 (set to 0s)",
+            ),
+            (&["--feature-gates=NoSuch=true"], "unrecognized feature gate: NoSuch"),
         ] {
             let error = format!("{:#}", config(words).expect_err(text));
             assert!(error.contains(text), "{error}");

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use taffrail_store::backup::{self, RestoreOptions};
 
 use crate::args::Settings;
-use crate::config::Bootstrap;
+use crate::config::{Bootstrap, Seat};
 use crate::data_dir;
 
 #[derive(Parser)]
@@ -114,7 +114,7 @@ fn restore(options: &Restore) -> Result<()> {
     };
     eprintln!("restoring {} into {} ...", options.file.display(), data_dir.display());
     let mut summary = backup::RestoreSummary::default();
-    data_dir::restore_into(&data_dir, &bootstrap(options)?, |store| {
+    data_dir::restore_into(&data_dir, &seat(options)?, |store| {
         summary = backup::restore(&options.file, store, &restore_options)?;
         Ok(())
     })?;
@@ -132,7 +132,7 @@ fn restore(options: &Restore) -> Result<()> {
 }
 
 /// The same rules as at a first start.
-fn bootstrap(options: &Restore) -> Result<Bootstrap> {
+fn seat(options: &Restore) -> Result<Seat> {
     let words = [
         ("name", &options.name),
         ("initial-cluster", &options.initial_cluster),
@@ -140,5 +140,5 @@ fn bootstrap(options: &Restore) -> Result<Bootstrap> {
         ("initial-advertise-peer-urls", &options.initial_advertise_peer_urls),
     ];
     let words = words.iter().map(|(name, value)| format!("--{name}={value}"));
-    Bootstrap::new(&Settings::read(words, std::iter::empty())?, &options.name)
+    Bootstrap::new(&Settings::read(words, std::iter::empty())?, &options.name)?.found()
 }

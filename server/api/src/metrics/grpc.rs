@@ -140,6 +140,16 @@ impl Method {
     pub fn kind(self) -> Kind {
         METHODS[self.0].kind
     }
+
+    pub fn path(self) -> String {
+        let Named { service, name, .. } = &METHODS[self.0];
+        format!("/{service}/{name}")
+    }
+
+    #[cfg(test)]
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..METHODS.len()).map(Method)
+    }
 }
 
 /// gRPC codes by number, as Go spells them.

@@ -169,6 +169,8 @@ pub fn config() -> NodeConfig {
         log_dir: PathBuf::new(),
         heartbeat_interval: Duration::from_millis(100),
         election_timeout: Duration::from_millis(1000),
+        pre_vote: true,
+        elect_early: true,
         snapshot_count_entries: 10_000,
         snapshot_catchup_entries: 5_000,
         unsafe_no_fsync: false,
