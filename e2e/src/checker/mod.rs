@@ -20,6 +20,9 @@ mod truth;
 mod watches;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use report::{Law, Report, Violation};
 
 use crate::history::History;
