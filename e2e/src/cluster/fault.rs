@@ -11,7 +11,7 @@ use super::start::Cluster;
 use crate::wait;
 
 /// How long a member may take to end when asked to.
-const TERMINATE_PATIENCE: Duration = Duration::from_secs(30);
+const TERMINATE_PATIENCE: Duration = Duration::from_secs(25);
 
 impl Cluster {
     pub fn kill_nine(&mut self, member: usize) {

@@ -156,6 +156,16 @@ impl Shared {
         }
     }
 
+    /// Hashes of all members at one revision, if they still have it.
+    pub async fn hash_members(&self) {
+        let revision = self.collected();
+        for member in 0..self.urls.len() {
+            Connection::new(member)
+                .ask(self, DRIVER, Request::Hash { revision })
+                .await;
+        }
+    }
+
     /// One compaction more than would happen by itself.
     pub async fn compact_now(&self, member: usize, chance: &mut Chance) {
         compactor::compact(self, &mut Connection::new(member), chance).await;

@@ -95,6 +95,7 @@ impl Injector {
             }
         }
         self.excused.clear();
+        self.shared.hash_members().await;
         Ok(())
     }
 
