@@ -81,9 +81,14 @@ impl Schedule {
         .then_some(fault)
     }
 
-    /// How long a fault lasts: around and above the election timeout of a second.
-    pub fn duration(&mut self) -> Duration {
-        Duration::from_millis(self.chance.between(300, 5_000))
+    /// How long a fault lasts: around and above the election timeout of a second. A full disk needs time to hurt.
+    pub fn duration(&mut self, fault: &Fault) -> Duration {
+        let (from, to) = if matches!(fault, Fault::FillDisk(_)) {
+            (5_000, 20_000)
+        } else {
+            (300, 5_000)
+        };
+        Duration::from_millis(self.chance.between(from, to))
     }
     pub fn calm(&mut self) -> Duration {
         Duration::from_millis(self.chance.between(200, 3_000))

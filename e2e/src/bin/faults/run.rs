@@ -54,11 +54,12 @@ pub async fn run(run: Run) -> Result<ExitCode> {
 }
 
 async fn one_fault(injector: &mut Injector, schedule: &mut Schedule) -> Result<()> {
-    injector.inject(&schedule.next_fault()).await?;
-    tokio::time::sleep(schedule.duration()).await;
+    let fault = schedule.next_fault();
+    injector.inject(&fault).await?;
+    tokio::time::sleep(schedule.duration(&fault)).await;
     if let Some(another) = schedule.overlapping() {
         injector.inject(&another).await?;
-        tokio::time::sleep(schedule.duration()).await;
+        tokio::time::sleep(schedule.duration(&another)).await;
     }
     injector.relieve()?;
     if schedule.is_patient() {
