@@ -11,11 +11,13 @@ use crate::history::{Compare, Delete, Key, Pair, Put, Range, Relation, Request, 
 
 const REGISTERS: u64 = 4;
 const SHARED_TO: u64 = 16;
-/// Written once, at the very end.
+/// Written at the very end only.
 pub const MARK: Key = Key(900);
 const LEASE_KEYS_FROM: u32 = 1_000;
 /// How far back old reads and watches look.
 pub const PAST_REVISIONS: u64 = 400;
+/// How far ahead watches may start.
+pub const FUTURE_REVISIONS: u64 = 50;
 const KEYS_PER_TXN_MAX: u64 = 4;
 
 #[derive(Debug, Clone, Copy)]

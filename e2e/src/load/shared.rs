@@ -129,15 +129,21 @@ impl Shared {
         }
     }
 
-    /// The revision that nothing follows any more: one write more, as a mark.
+    /// The revision that nothing follows any more.
+    ///
+    /// Some writes more bring the store past every revision that a watcher waits for: until then etcd sends no
+    /// progress to anybody on that watcher's stream.
     pub async fn last_revision(&self) -> Result<i64> {
-        let put = mix::plain_put(mix::MARK, self.recorder.id());
-        let written = self.ask_everyone(&mut Connection::new(0), put).await;
-        let revision = written
-            .as_ref()
-            .and_then(Operation::answer)
-            .map(|answer| answer.revision);
-        revision.context("no member takes a last write")
+        let mut last = None;
+        for _ in 0..=mix::FUTURE_REVISIONS {
+            let put = mix::plain_put(mix::MARK, self.recorder.id());
+            let written = self.ask_everyone(&mut Connection::new(0), put).await;
+            last = written
+                .as_ref()
+                .and_then(Operation::answer)
+                .map(|answer| answer.revision);
+        }
+        last.context("no member takes a last write")
     }
 
     /// Every member tells all of its data, and their hash.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::Connection;
-use super::mix::PAST_REVISIONS;
+use super::mix::{FUTURE_REVISIONS, PAST_REVISIONS};
 use super::shared::Shared;
 use super::stream::{Stream, Wish};
 use crate::chance::Chance;
@@ -63,7 +63,7 @@ fn wish(shared: &Shared, chance: &mut Chance) -> Wish {
     let newest = shared.newest();
     let start = match chance.below(4) {
         0 => 0,
-        1 => newest + chance.below(50) as i64,
+        1 => newest + chance.below(FUTURE_REVISIONS) as i64,
         _ => (newest - chance.below(2 * PAST_REVISIONS) as i64).max(1),
     };
     Wish {

@@ -74,13 +74,17 @@ async fn measure(injector: &mut Injector, change: Change) -> Result<()> {
     injector.wait_for_writes(REVISIONS_BETWEEN).await;
     let shared = injector.shared.clone();
     let now = || shared.recorder.clock.now();
-    shared.figures.take_longest_pause(now());
+    let begun = now();
+    shared.figures.take_longest_pause(begun);
     carry_out(injector, change).await?;
+    let took = Duration::from_micros(now() - begun);
     injector.wait_for_writes(1).await;
     let pause = shared.figures.take_longest_pause(now());
-    injector
-        .bench
-        .say(format!("{change:?}: no write for up to {} ms", pause.as_millis()));
+    injector.bench.say(format!(
+        "{change:?}: took {} ms, no write for up to {} ms",
+        took.as_millis(),
+        pause.as_millis()
+    ));
     Ok(())
 }
 
