@@ -101,19 +101,6 @@ impl Cluster {
         Health::Well
     }
 
-    /// The highest term and the leader's slot, for telling what goes on.
-    pub async fn term(&self) -> Option<u64> {
-        let mut highest = None;
-        for member in self.awake() {
-            let term = status(&self.client_url(member))
-                .await
-                .ok()
-                .map(|status| status.raft_term);
-            highest = highest.max(term);
-        }
-        highest
-    }
-
     pub(super) async fn member_id(&self, member: usize) -> Result<u64> {
         let status = status(&self.client_url(member)).await?;
         Ok(status.header.context("an answer has a header")?.member_id)

@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use taffrail_proto::etcdserverpb::cluster_client::ClusterClient;
 use taffrail_proto::etcdserverpb::{
-    Member, MemberAddRequest, MemberListRequest, MemberPromoteRequest, MemberRemoveRequest, StatusResponse,
+    Member, MemberAddRequest, MemberListRequest, MemberPromoteRequest, MemberRemoveRequest,
 };
 use tokio::time::{Instant, sleep};
 use tonic::transport::Channel;
 
-use super::client::{connect, status};
+use super::client::connect;
 use super::process::Ended;
 use super::start::{Cluster, Join};
 
@@ -145,20 +145,6 @@ impl Cluster {
             sleep(POLL).await;
         }
         bail!("the cluster did not change its members in {PATIENCE:?}: {last}")
-    }
-
-    /// Statuses of everybody awake.
-    pub async fn statuses(&self) -> Vec<(usize, StatusResponse)> {
-        let mut statuses = Vec::new();
-        for member in self.awake() {
-            statuses.extend(
-                status(&self.client_url(member))
-                    .await
-                    .ok()
-                    .map(|status| (member, status)),
-            );
-        }
-        statuses
     }
 }
 

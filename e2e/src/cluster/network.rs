@@ -67,10 +67,6 @@ impl Network {
         Ok(())
     }
 
-    pub fn is_whole(&self) -> bool {
-        self.dropped.is_empty() && self.down.is_empty()
-    }
-
     pub fn members(&self) -> usize {
         self.members
     }

@@ -121,16 +121,45 @@ pub enum Body {
     Done,
 }
 
-/// A key with its value and everything that etcd tells about it.
+/// A key with its value and everything that etcd tells about it. In the file it is a row, for most of the file is pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
 pub struct Pair {
     pub key: Key,
     pub value: u64,
     pub created: i64,
     pub modified: i64,
     pub version: i64,
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub lease: i64,
+}
+
+type Row = (Key, u64, i64, i64, i64, i64);
+
+impl From<Row> for Pair {
+    fn from((key, value, created, modified, version, lease): Row) -> Self {
+        Self {
+            key,
+            value,
+            created,
+            modified,
+            version,
+            lease,
+        }
+    }
+}
+
+impl From<Pair> for Row {
+    fn from(pair: Pair) -> Self {
+        let Pair {
+            key,
+            value,
+            created,
+            modified,
+            version,
+            lease,
+        } = pair;
+        (key, value, created, modified, version, lease)
+    }
 }
 
 impl Operation {

@@ -55,9 +55,9 @@ fn wishes(shared: &Shared, chance: &mut Chance) -> Vec<Wish> {
 
 fn wish(shared: &Shared, chance: &mut Chance) -> Wish {
     let key = chance.below(16) as u32;
-    let span = match chance.below(3) {
+    let span = match chance.below(6) {
         0 => Span::all(),
-        1 => Span::single(Key(key)),
+        1 | 2 => Span::single(Key(key)),
         _ => Span::new(key, key + 4),
     };
     let newest = shared.newest();
