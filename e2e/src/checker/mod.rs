@@ -34,8 +34,13 @@ pub fn check(history: &History) -> Report {
     }
     let knowledge = knowledge::Knowledge::gather(history);
     let leases = leases::Leases::gather(history);
-    let truth = truth::Truth::gather(history, &mut report);
+    let mut truth = truth::Truth::gather(history);
+    let conflicts = std::mem::take(&mut truth.conflicts);
     let replayed = replay::Replay::new(history, &knowledge, &leases, truth).run(&mut report);
+    // After the replay, which tells at which revision it began.
+    conflicts
+        .into_iter()
+        .for_each(|conflict| report.add(Law::MembersAgree, conflict));
     let compactions = compactions::Compactions::gather(history);
     reads::check_times(history, &knowledge, &replayed, &mut report);
     reads::check_floors(history, &knowledge, &compactions, &mut report);

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::report::{Law, Report};
 use crate::history::{Event, Heard, History, News};
 
 #[derive(Default)]
@@ -10,20 +9,22 @@ pub struct Truth {
     /// Sorted by key.
     changes: HashMap<i64, Vec<Event>>,
     pub last: i64,
+    /// What watchers were told that does not fit together.
+    pub conflicts: Vec<String>,
 }
 
 impl Truth {
-    pub fn gather(history: &History, report: &mut Report) -> Self {
+    pub fn gather(history: &History) -> Self {
         let mut truth = Self::default();
         for heard in &history.heard {
             if let News::Events(events) = &heard.news {
-                events.iter().for_each(|event| truth.hear(heard, event, report));
+                events.iter().for_each(|event| truth.hear(heard, event));
             }
         }
         truth
     }
 
-    fn hear(&mut self, heard: &Heard, event: &Event, report: &mut Report) {
+    fn hear(&mut self, heard: &Heard, event: &Event) {
         let revision = event.pair.modified;
         self.last = self.last.max(revision);
         let events = self.changes.entry(revision).or_default();
@@ -35,7 +36,7 @@ impl Truth {
                     "revision {revision}: watch {} was told {event}, another {}",
                     heard.watch, events[place]
                 );
-                report.add(Law::MembersAgree, text);
+                self.conflicts.push(text);
             }
         }
     }

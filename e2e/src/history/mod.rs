@@ -8,6 +8,7 @@ mod key;
 mod operation;
 mod recorder;
 pub mod show;
+mod table;
 mod value;
 mod watch;
 
@@ -16,5 +17,6 @@ pub use operation::{
     Answer, Body, Compare, Delete, Operation, Outcome, Pair, Put, Range, Relation, Request, Step, Target, Txn,
 };
 pub use recorder::{Clock, History, Recorder};
+pub use table::Table;
 pub use value::{CORRUPT, bytes, parse};
 pub use watch::{Event, Heard, News, Record, Watch};

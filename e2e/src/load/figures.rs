@@ -10,6 +10,7 @@ pub struct Figures {
     refused: AtomicU64,
     unknown: AtomicU64,
     events: AtomicU64,
+    faults: AtomicU64,
     last_write_at: AtomicU64,
     longest_pause_micros: AtomicU64,
 }
@@ -20,6 +21,7 @@ pub struct Totals {
     pub refused: u64,
     pub unknown: u64,
     pub events: u64,
+    pub faults: u64,
 }
 
 impl Figures {
@@ -41,6 +43,10 @@ impl Figures {
         self.events.fetch_add(count as u64, Ordering::Relaxed);
     }
 
+    pub fn count_fault(&self) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn totals(&self) -> Totals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Totals {
@@ -48,6 +54,7 @@ impl Figures {
             refused: read(&self.refused),
             unknown: read(&self.unknown),
             events: read(&self.events),
+            faults: read(&self.faults),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What all clients of a run share.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -162,14 +163,21 @@ impl Shared {
         }
     }
 
-    /// Hashes of all members at one revision, if they still have it.
-    pub async fn hash_members(&self) {
+    /// Whether all members that still have it hash the same data at one revision.
+    pub async fn members_agree(&self) -> bool {
         let revision = self.collected();
+        let mut hashes = BTreeMap::new();
+        let mut agree = true;
         for member in 0..self.urls.len() {
-            Connection::new(member)
+            let asked = Connection::new(member)
                 .ask(self, DRIVER, Request::Hash { revision })
                 .await;
+            let answer = asked.as_ref().and_then(Operation::answer).map(|answer| &answer.body);
+            if let Some(&Body::Hash { hash, compacted }) = answer {
+                agree &= *hashes.entry(compacted).or_insert(hash) == hash;
+            }
         }
+        agree
     }
 
     /// One compaction more than would happen by itself.

@@ -18,7 +18,8 @@ const POLL: Duration = Duration::from_millis(5);
 pub struct Injector {
     pub bench: Bench,
     pub shared: Arc<Shared>,
-    pub injected: u64,
+    /// There is nothing more to learn from a cluster like this.
+    pub members_differ: bool,
     /// Members that may end by themselves because their disk was full.
     excused: HashSet<usize>,
 }
@@ -28,13 +29,13 @@ impl Injector {
         Self {
             bench,
             shared,
-            injected: 0,
+            members_differ: false,
             excused: HashSet::new(),
         }
     }
 
     pub async fn inject(&mut self, fault: &Fault) -> Result<()> {
-        self.injected += 1;
+        self.shared.figures.count_fault();
         self.bench.say(fault.to_string());
         let cluster = &mut self.bench.cluster;
         match fault {
@@ -95,7 +96,10 @@ impl Injector {
             }
         }
         self.excused.clear();
-        self.shared.hash_members().await;
+        if !self.members_differ && !self.shared.members_agree().await {
+            self.members_differ = true;
+            self.bench.broken("the members hold different data");
+        }
         Ok(())
     }
 

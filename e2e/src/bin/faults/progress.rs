@@ -67,8 +67,9 @@ async fn tell(shared: Arc<Shared>, changes: Arc<AtomicU64>) {
 pub fn line(shared: &Shared, leader_changes: u64) -> String {
     let totals = shared.figures.totals();
     let (ok, refused, unknown, events) = (totals.ok, totals.refused, totals.unknown, totals.events);
+    let faults = totals.faults;
     format!(
-        "ops {ok} ok, {refused} refused, {unknown} unknown; {events} events heard; revision {}, compacted {}; {leader_changes} leader changes",
+        "ops {ok} ok, {refused} refused, {unknown} unknown; {events} events heard; revision {}, compacted {}; {faults} faults, {leader_changes} leader changes",
         shared.newest(),
         shared.compacted()
     )

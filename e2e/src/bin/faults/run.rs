@@ -38,17 +38,13 @@ pub async fn run(run: Run) -> Result<ExitCode> {
     let progress = Progress::start(load.shared.clone());
     let mut injector = Injector::new(bench, load.shared.clone());
     let end = Instant::now() + Duration::from_secs_f64(run.minutes * 60.0);
-    while Instant::now() < end {
+    while Instant::now() < end && !injector.members_differ {
         one_fault(&mut injector, &mut schedule).await?;
     }
     injector.recover().await?;
     injector.bench.say("all is well again: the end begins");
     let shared = load.finish().await?;
-    println!(
-        "{}; {} faults",
-        progress::line(&shared, progress.leader_changes()),
-        injector.injected
-    );
+    println!("{}", progress::line(&shared, progress.leader_changes()));
     injector.look_for_ends()?;
     injector.bench.verdict()
 }

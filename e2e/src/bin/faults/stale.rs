@@ -56,7 +56,7 @@ async fn one_round(injector: &mut Injector) -> Result<usize> {
     let readers: Vec<_> = (0..READERS).map(|_| injector.shared.reader(old)).collect();
     let mut readers = join_all(readers).await;
     injector.bench.cluster.pause(old);
-    injector.injected += 1;
+    injector.shared.figures.count_fault();
     injector
         .bench
         .cluster

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use taffrail_e2e::chance::Chance;
 use taffrail_e2e::checker::{self, Report};
 use taffrail_e2e::cluster::{Cluster, Layout, Network};
-use taffrail_e2e::history::{History, Recorder};
+use taffrail_e2e::history::{History, Recorder, Table};
 
 use crate::args::Stand;
 
@@ -77,6 +77,7 @@ impl Bench {
 pub fn judge(path: &std::path::Path, tolerate: &[String]) -> Result<ExitCode> {
     let begun = std::time::Instant::now();
     let history = History::read(path)?;
+    println!("{}", Table::of(&history));
     let mut report: Report = checker::check(&history);
     report.tolerate(tolerate);
     println!("{report}");
