@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use taffrail_api::{Api, ApiConfig, Metrics};
 use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
-use taffrail_member::{Ears, Limits, Member, MemberConfig, MembershipRules};
+use taffrail_member::{Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules};
 use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -123,6 +123,7 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         started_at_ms: unix_time().as_millis() as u64,
         request_timeout: config.request_timeout(),
         lease_ttl_min_s: config.lease_ttl_min_s(),
+        lease_checkpoint_interval: config.features.lease_checkpoint.then_some(LEASE_CHECKPOINT_INTERVAL),
         election_timeout: config.election_timeout,
         limits: Limits {
             request_bytes_max: config.request_bytes_max,
@@ -135,6 +136,7 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         quota_bytes: config.quota_bytes,
         auto_compaction: config.auto_compaction,
         watch_progress_interval: config.watch_progress_interval,
+        downgrade_check_interval: config.downgrade_check_interval,
         scratch_dir: dir.scratch(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use taffrail_consensus::Leadership;
+use taffrail_consensus::{BarrierError, Leadership};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -60,6 +60,23 @@ impl Member {
 
     pub fn leader(&self) -> Option<u64> {
         self.0.node.leadership().borrow().leader
+    }
+
+    /// The term in which this member leads.
+    pub(crate) fn reign(&self) -> Option<u64> {
+        let now = *self.0.node.leadership().borrow();
+        (now.leader == Some(self.0.config.member_id)).then_some(now.term)
+    }
+
+    /// Proves that this member led after the call began, and that everything acknowledged before is applied here.
+    /// Somebody else's barrier would not do: it must be this member that leads, in one term all the while.
+    pub(crate) async fn confirm_reign(&self) -> Result<u64, BarrierError> {
+        let before = self.reign().ok_or(BarrierError::NoLeader)?;
+        self.0.node.read_barrier().await?;
+        match self.reign() {
+            Some(after) if after == before => Ok(after),
+            _ => Err(BarrierError::LeaderChanged),
+        }
     }
 
     /// Waits, without a bound of its own, until somebody leads; none if this member has stopped.

@@ -46,7 +46,6 @@ pub struct Config {
     pub extensive_metrics: bool,
     pub unsafe_no_fsync: bool,
     pub reuse_port: bool,
-    #[expect(dead_code, reason = "for upkeep among members, which comes next")]
     pub features: Features,
     /// Membership changes that would cost the quorum are refused.
     pub strict_reconfig_check: bool,
@@ -64,7 +63,6 @@ pub struct Config {
     pub corrupt_check_interval: Option<Duration>,
     #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     pub compact_hash_check_interval: Duration,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// None is never.
     pub downgrade_check_interval: Option<Duration>,
     /// The etcd version that is spoken.

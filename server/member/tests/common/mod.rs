@@ -67,12 +67,14 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
         started_at_ms: 1,
         request_timeout: Duration::from_secs(7),
         lease_ttl_min_s: 1,
+        lease_checkpoint_interval: None,
         election_timeout: Duration::from_millis(1000),
         limits: Limits::default(),
         membership: MembershipRules::default(),
         quota_bytes: None,
         auto_compaction: AutoCompaction::Off,
         watch_progress_interval: Duration::from_secs(600),
+        downgrade_check_interval: None,
         scratch_dir: dir.path().to_owned(),
     }
 }
