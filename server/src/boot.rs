@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use taffrail_api::{Api, ApiConfig, Metrics};
 use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
-use taffrail_member::{Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules};
+use taffrail_member::{
+    CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules,
+};
 use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,6 +43,9 @@ async fn live(config: Config) -> Result<()> {
     };
     let doors = Doors::open(&config).await?;
     let member = wake(&config, &dir, &metrics).await?;
+    if config.features.initial_corrupt_check {
+        member.check_initially().await?;
+    }
     telemetry::watch_leadership(&member, &metrics);
     let api = Api::new(member.clone(), api_config(&config), Arc::clone(&metrics));
     let serving = doors.serve(api, &config, &metrics);
@@ -136,6 +141,13 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         quota_bytes: config.quota_bytes,
         auto_compaction: config.auto_compaction,
         watch_progress_interval: config.watch_progress_interval,
+        corruption_checks: CorruptionChecks {
+            everything: config.corrupt_check_interval,
+            compactions: config
+                .features
+                .compact_hash_check
+                .then_some(config.compact_hash_check_interval),
+        },
         downgrade_check_interval: config.downgrade_check_interval,
         scratch_dir: dir.scratch(),
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::upkeep::corruption::CorruptionChecks;
+
 /// The quota where none is given: 2 GiB, as in etcd.
 pub const QUOTA_DEFAULT_BYTES: u64 = 2 << 30;
 
@@ -34,6 +36,7 @@ pub struct MemberConfig {
     pub quota_bytes: Option<u64>,
     pub auto_compaction: AutoCompaction,
     pub watch_progress_interval: Duration,
+    pub corruption_checks: CorruptionChecks,
     /// How often the leader looks whether a downgrade is done; none is never.
     pub downgrade_check_interval: Option<Duration>,
     /// Folder for files that live as long as a request, on the same disk as the data.

@@ -33,7 +33,8 @@ use taffrail_consensus::Node;
 use taffrail_store::Store;
 
 pub use config::{
-    AutoCompaction, LEASE_CHECKPOINT_INTERVAL, Limits, MemberConfig, MembershipRules, QUOTA_DEFAULT_BYTES,
+    AutoCompaction, CorruptionChecks, LEASE_CHECKPOINT_INTERVAL, Limits, MemberConfig, MembershipRules,
+    QUOTA_DEFAULT_BYTES,
 };
 pub use counters::Counters;
 pub use ears::Ears;
@@ -47,6 +48,7 @@ pub use status::Status;
 pub use taffrail_consensus::{BarrierError, Leadership, Progress, Proposals, ProposeError};
 pub use taffrail_store::backup::Chunks;
 pub use taffrail_store::{ApplyError, RangeError, Sizes};
+pub use upkeep::corruption::InitialCheckError;
 pub use version::check_not_older;
 pub use write::TxnError;
 

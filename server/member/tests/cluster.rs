@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use common::member;
-use taffrail_member::{DowngradeError, MemberError, MoveLeaderError};
-use taffrail_proto::etcdserverpb::LeaseGrantRequest;
+use taffrail_member::{CorruptionChecks, DowngradeError, MemberError, MoveLeaderError};
+use taffrail_proto::etcdserverpb::{CompactionRequest, LeaseGrantRequest};
 
 async fn until(mut condition: impl FnMut() -> bool) {
     let met = async {
@@ -78,4 +78,23 @@ async fn a_change_that_the_leader_cannot_make_ends_as_a_timeout() {
         matches!(refused, Err(MemberError::TimedOut(_) | MemberError::NotFound(9))),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn a_member_alone_agrees_with_itself() {
+    let every = Some(Duration::from_millis(20));
+    let checks = CorruptionChecks {
+        everything: every,
+        compactions: every,
+    };
+    let m = member(|config| config.corruption_checks = checks).await;
+    let revision = m.put("k", "v").await;
+    m.put("k", "w").await;
+    let compaction = CompactionRequest {
+        revision,
+        physical: true,
+    };
+    m.member.compact(compaction).await.expect("compacted");
+    m.member.check_initially().await.expect("nobody differs");
+    assert!(m.member.view().alarms().is_empty());
 }

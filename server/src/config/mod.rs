@@ -58,10 +58,8 @@ pub struct Config {
     #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// Elect faster after boot.
     pub initial_election_tick_advance: bool,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// None is never.
     pub corrupt_check_interval: Option<Duration>,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     pub compact_hash_check_interval: Duration,
     /// None is never.
     pub downgrade_check_interval: Option<Duration>,

@@ -5,6 +5,7 @@
 //! room, which does not look into them.
 
 mod about;
+mod hash;
 mod leases;
 mod members;
 mod refusal;
@@ -61,7 +62,7 @@ impl Member {
             Asked::KeepAlive(asked) => told(self.answer_keep_alive(asked).await, Told::KeepAlive),
             Asked::TimeToLive(asked) => told(self.answer_time_to_live(asked).await, Told::TimeToLive),
             Asked::About(_) => Told::About(self.answer_about()),
-            _ => Told::Refused(refusal::not_understood()),
+            Asked::HashKv(asked) => told(self.answer_hash(asked).await, Told::HashKv),
         }
     }
 

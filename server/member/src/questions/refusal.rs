@@ -3,7 +3,7 @@
 use taffrail_proto::taffrailpb::{Cause, Refusal};
 
 use super::Unanswered;
-use crate::{LeaseError, MemberError, Timeout};
+use crate::{LeaseError, MemberError, RangeError, ReadError, Timeout};
 
 pub(super) fn not_understood() -> Refusal {
     Refusal {
@@ -45,6 +45,20 @@ impl From<LeaseError> for Refusal {
     fn from(error: LeaseError) -> Self {
         let cause = match error {
             LeaseError::NotPrimary => Cause::NotLeader,
+            _ => Cause::Other,
+        };
+        Refusal {
+            cause: cause.into(),
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        let cause = match error {
+            ReadError::Range(RangeError::Compacted(_)) => Cause::Compacted,
+            ReadError::Range(RangeError::FutureRevision(_)) => Cause::FutureRevision,
             _ => Cause::Other,
         };
         Refusal {

@@ -1,6 +1,8 @@
-//! What keeps a member healthy while nobody asks for anything: reclaiming space, compacting on schedule, the quota.
+//! What keeps a member healthy while nobody asks for anything: reclaiming space, compacting on schedule, the quota,
+//! comparing with other members.
 
 mod compactor;
+pub(crate) mod corruption;
 pub(crate) mod quota;
 mod reclaim;
 
@@ -40,6 +42,7 @@ impl Upkeep {
 pub(crate) fn spawn(member: &Member) {
     tokio::spawn(reclaim::run(member.clone()));
     tokio::spawn(heal(member.clone()));
+    corruption::spawn(member);
     match member.config().auto_compaction {
         AutoCompaction::Off => {}
         AutoCompaction::Periodic(period) => drop(tokio::spawn(compactor::periodic(member.clone(), period))),
