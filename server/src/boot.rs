@@ -159,6 +159,7 @@ fn api_config(config: &Config) -> ApiConfig {
         request_bytes_max: config.request_bytes_max,
         storage_version: config.storage_version(),
         extensive_metrics: config.extensive_metrics,
+        features: config.feature_table.clone(),
     }
 }
 

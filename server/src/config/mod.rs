@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use taffrail_api::Feature;
 use taffrail_member::{AutoCompaction, QUOTA_DEFAULT_BYTES};
 
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
@@ -47,6 +48,8 @@ pub struct Config {
     pub unsafe_no_fsync: bool,
     pub reuse_port: bool,
     pub features: Features,
+    /// Every gate, for whoever shows them.
+    pub feature_table: Vec<Feature>,
     /// Membership changes that would cost the quorum are refused.
     pub strict_reconfig_check: bool,
     pub learners_max: usize,
@@ -111,6 +114,7 @@ impl Config {
             unsafe_no_fsync: switch(settings, "unsafe-no-fsync")?,
             reuse_port: switch(settings, "socket-reuse-port")?,
             features: Features::new(settings)?,
+            feature_table: Features::table(settings)?,
             strict_reconfig_check: switch(settings, "strict-reconfig-check")?,
             learners_max: number(settings, "max-learners")?,
             force_new_cluster: switch(settings, "force-new-cluster")?,

@@ -29,7 +29,7 @@ fn shared_routes() -> Router<Api> {
 }
 
 async fn metrics(State(api): State<Api>) -> Response {
-    let text = api.0.metrics.render(api.member());
+    let text = api.0.metrics.render(api.member(), &api.0.config.features);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 
