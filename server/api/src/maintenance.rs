@@ -123,7 +123,7 @@ impl Api {
     }
 
     /// It follows the cluster's version, as soon as that is decided.
-    fn storage_version(&self, cluster: Option<String>) -> String {
+    pub(crate) fn storage_version(&self, cluster: Option<String>) -> String {
         let decided = cluster.filter(|version| version != UNDECIDED);
         decided.unwrap_or_else(|| self.0.config.storage_version.clone())
     }

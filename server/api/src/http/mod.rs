@@ -34,15 +34,11 @@ async fn metrics(State(api): State<Api>) -> Response {
 }
 
 async fn version(State(api): State<Api>) -> Response {
-    let cluster = api
-        .member()
-        .view()
-        .cluster_version()
-        .unwrap_or_else(|| "not_decided".to_owned());
+    let cluster = api.member().view().cluster_version();
     let versions = serde_json::json!({
         "etcdserver": api.member().config().version,
-        "etcdcluster": cluster,
-        "storage": api.0.config.storage_version,
+        "etcdcluster": cluster.clone().unwrap_or_else(|| "not_decided".to_owned()),
+        "storage": api.storage_version(cluster),
     });
     ([(header::CONTENT_TYPE, "application/json")], versions.to_string()).into_response()
 }

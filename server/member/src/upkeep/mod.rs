@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::{AutoCompaction, Member};
 
-/// How often the leader looks whether an alarm can go off.
+/// How often a member looks whether an alarm can go off.
 const HEAL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Upkeep {
@@ -55,8 +55,6 @@ async fn heal(member: Member) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if member.is_leader() {
-            member.heal_space_alarm().await;
-        }
+        member.heal_space_alarms().await;
     }
 }

@@ -57,8 +57,9 @@ impl Member {
 
     async fn set_cluster_version(&self, from: Option<Minor>, to: Minor) {
         let set = ClusterVersionSetRequest { ver: to.to_string() };
+        let from = from.map_or_else(|| "none".to_owned(), |from| from.to_string());
         match self.propose_as_leader(Proposal::ClusterVersionSet, &set).await {
-            Ok(_) => tracing::info!(?from, cluster_version = %to, "cluster version is updated"),
+            Ok(_) => tracing::info!(from, cluster_version = %to, "cluster version is updated"),
             Err(error) => tracing::warn!(%error, cluster_version = %to, "failed to update cluster version"),
         }
     }
