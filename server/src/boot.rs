@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use taffrail_api::{Api, ApiConfig, Metrics};
 use taffrail_consensus::{ClusterFacts, Dialer, Machine, Node, NodeConfig, Peer, PlainDialer, discover};
-use taffrail_member::{Ears, Limits, Member, MemberConfig, MembershipRules};
+use taffrail_member::{
+    CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules,
+};
 use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -43,6 +45,9 @@ async fn live(config: Config) -> Result<()> {
     let mut doors = Doors::open(&config).await?;
     let (node, member) = wake(&config, &dir, &metrics, dialer).await?;
     let peers = doors.serve_peers(&node.peer_service(), &config);
+    if config.features.initial_corrupt_check {
+        member.check_initially().await?;
+    }
     telemetry::watch_leadership(&member, &metrics);
     let api = Api::new(member.clone(), api_config(&config), Arc::clone(&metrics));
     let serving = doors.serve(api, &config, &metrics);
@@ -162,6 +167,7 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         started_at_ms: unix_time().as_millis() as u64,
         request_timeout: config.request_timeout(),
         lease_ttl_min_s: config.lease_ttl_min_s(),
+        lease_checkpoint_interval: config.features.lease_checkpoint.then_some(LEASE_CHECKPOINT_INTERVAL),
         election_timeout: config.election_timeout,
         limits: Limits {
             request_bytes_max: config.request_bytes_max,
@@ -174,6 +180,14 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         quota_bytes: config.quota_bytes,
         auto_compaction: config.auto_compaction,
         watch_progress_interval: config.watch_progress_interval,
+        corruption_checks: CorruptionChecks {
+            everything: config.corrupt_check_interval,
+            compactions: config
+                .features
+                .compact_hash_check
+                .then_some(config.compact_hash_check_interval),
+        },
+        downgrade_check_interval: config.downgrade_check_interval,
         scratch_dir: dir.scratch(),
     }
 }
@@ -184,6 +198,7 @@ fn api_config(config: &Config) -> ApiConfig {
         request_bytes_max: config.request_bytes_max,
         storage_version: config.storage_version(),
         extensive_metrics: config.extensive_metrics,
+        features: config.feature_table.clone(),
     }
 }
 

@@ -68,7 +68,7 @@ impl Lease for Api {
     }
 
     async fn lease_leases(&self, _: Request<pb::LeaseLeasesRequest>) -> Answer<pb::LeaseLeasesResponse> {
-        let ids = self.member().leases().await.map_err(status::lease)?;
+        let ids = self.member().leases().map_err(status::lease)?;
         let leases = ids.into_iter().map(|id| pb::LeaseStatus { id }).collect();
         Ok(Response::new(pb::LeaseLeasesResponse {
             header: Some(self.current_header()),

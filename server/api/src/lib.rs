@@ -38,6 +38,17 @@ pub struct ApiConfig {
     pub storage_version: String,
     /// Histograms of handling times, which cost memory per method.
     pub extensive_metrics: bool,
+    /// Shown by the metrics.
+    pub features: Vec<Feature>,
+}
+
+/// A feature gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feature {
+    pub name: &'static str,
+    /// How final it is: `ALPHA` or `BETA`.
+    pub stage: &'static str,
+    pub enabled: bool,
 }
 
 /// What transport adds to a request's size before it refuses by itself (etcd grpc.go).

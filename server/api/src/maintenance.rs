@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::status::{CLUSTER_VERSION_UNAVAILABLE, INVALID_DOWNGRADE_TARGET, UNKNOWN_METHOD, WRONG_DOWNGRADE_VERSION};
+use crate::status::UNKNOWN_METHOD;
 use crate::{Api, status};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -17,6 +17,9 @@ type Blob = Result<pb::SnapshotResponse, Status>;
 
 /// Messages read ahead of the client.
 const SNAPSHOT_BLOBS_AHEAD_MAX: usize = 8;
+
+/// What a cluster speaks until every member has told its version.
+const UNDECIDED: &str = "3.0.0";
 
 #[tonic::async_trait]
 impl Maintenance for Api {
@@ -64,7 +67,7 @@ impl Maintenance for Api {
 
     /// The backup file in pieces, then the sha256 of all of them.
     async fn snapshot(&self, _: Request<pb::SnapshotRequest>) -> Answer<Self::SnapshotStream> {
-        let version = self.0.config.storage_version.clone();
+        let version = self.storage_version(self.member().view().cluster_version());
         let chunks = self.member().backup(version.clone()).await;
         let chunks = chunks.map_err(|error| status::backup(&error))?;
         let (blobs, stream) = mpsc::channel(SNAPSHOT_BLOBS_AHEAD_MAX);
@@ -80,14 +83,13 @@ impl Maintenance for Api {
 
     async fn downgrade(&self, request: Request<pb::DowngradeRequest>) -> Answer<pb::DowngradeResponse> {
         let pb::DowngradeRequest { action, version } = request.into_inner();
-        let cluster = self.member().view().cluster_version();
-        match DowngradeAction::try_from(action) {
-            Ok(DowngradeAction::Validate) => self.validate_downgrade(&version, cluster),
-            // etcd only logs that there is nothing to cancel.
-            Ok(DowngradeAction::Cancel) => self.downgrade_response(&cluster.ok_or(CLUSTER_VERSION_UNAVAILABLE)?),
-            Ok(DowngradeAction::Enable) => Err(Status::unimplemented("this version cannot downgrade a cluster")),
-            Err(_) => Err(UNKNOWN_METHOD.into()),
-        }
+        let spoken = match DowngradeAction::try_from(action) {
+            Ok(DowngradeAction::Validate) => self.member().validate_downgrade(&version).await,
+            Ok(DowngradeAction::Enable) => self.member().enable_downgrade(&version).await,
+            Ok(DowngradeAction::Cancel) => self.member().cancel_downgrade().await,
+            Err(_) => return Err(UNKNOWN_METHOD.into()),
+        };
+        self.downgrade_response(&spoken.map_err(status::downgrade)?)
     }
 }
 
@@ -110,22 +112,20 @@ impl Api {
             errors,
             db_size_in_use: status.sizes.in_use_bytes as i64,
             is_learner: status.is_learner,
-            storage_version: self.0.config.storage_version.clone(),
+            storage_version: self.storage_version(status.cluster_version),
             // etcd tells a switched-off quota as the negative number it was given.
             db_size_quota: config.quota_bytes.map_or(-1, |bytes| bytes as i64),
-            downgrade_info: Some(pb::DowngradeInfo::default()),
+            downgrade_info: Some(pb::DowngradeInfo {
+                enabled: status.downgrade.enabled,
+                target_version: status.downgrade.ver,
+            }),
         }
     }
 
-    fn validate_downgrade(&self, wanted: &str, cluster: Option<String>) -> Answer<pb::DowngradeResponse> {
-        let wanted = minor_version(wanted).ok_or(WRONG_DOWNGRADE_VERSION)?;
-        let cluster = cluster.ok_or(CLUSTER_VERSION_UNAVAILABLE)?;
-        let current = minor_version(&cluster).ok_or(CLUSTER_VERSION_UNAVAILABLE)?;
-        let allowed = (current.0, current.1.saturating_sub(1));
-        if wanted != allowed {
-            return Err(INVALID_DOWNGRADE_TARGET.into());
-        }
-        self.downgrade_response(&cluster)
+    /// It follows the cluster's version, as soon as that is decided.
+    pub(crate) fn storage_version(&self, cluster: Option<String>) -> String {
+        let decided = cluster.filter(|version| version != UNDECIDED);
+        decided.unwrap_or_else(|| self.0.config.storage_version.clone())
     }
 
     fn downgrade_response(&self, cluster: &str) -> Answer<pb::DowngradeResponse> {
@@ -135,14 +135,6 @@ impl Api {
             version,
         }))
     }
-}
-
-/// `3.5` and `3.5.0` are the same version here.
-fn minor_version(text: &str) -> Option<(u64, u64)> {
-    let mut parts = text.split('.');
-    let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    let patch = parts.next().unwrap_or("0").parse::<u64>();
-    (patch.is_ok() && parts.next().is_none()).then_some((major, minor))
 }
 
 fn alarm_text(alarm: &pb::AlarmMember) -> String {
@@ -162,19 +154,5 @@ fn send(chunks: Chunks, version: &str, blobs: &mpsc::Sender<Blob>) {
             // The client has left.
             return;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_told_with_or_without_patch() {
-        assert_eq!(minor_version("3.5"), Some((3, 5)));
-        assert_eq!(minor_version("3.5.0"), Some((3, 5)));
-        assert_eq!(minor_version("3"), None);
-        assert_eq!(minor_version("3.5.0.1"), None);
-        assert_eq!(minor_version("three.five"), None);
     }
 }

@@ -4,8 +4,8 @@
 //! the wire as `Unknown` although etcd declares other codes for them; clients see the same from etcd itself.
 
 use taffrail_member::{
-    ApplyError, BackupError, BarrierError, LeaseError, MemberError, MoveLeaderError, ProposeError, RangeError,
-    ReadError, Timeout, TxnError, WriteError,
+    ApplyError, BackupError, BarrierError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ProposeError,
+    RangeError, ReadError, Timeout, TxnError, WriteError,
 };
 use tonic::{Code, Status};
 
@@ -68,6 +68,8 @@ refusals! {
     CORRUPT: DataLoss, "corrupt cluster";
     BAD_LEADER_TRANSFEREE: FailedPrecondition, "bad leader transferee";
     WRONG_DOWNGRADE_VERSION: InvalidArgument, "wrong downgrade target version format";
+    DOWNGRADE_IN_PROCESS: FailedPrecondition, "cluster has a downgrade job in progress";
+    NO_INFLIGHT_DOWNGRADE: FailedPrecondition, "no inflight downgrade job";
     INVALID_DOWNGRADE_TARGET: InvalidArgument, "invalid downgrade target version";
     CLUSTER_VERSION_UNAVAILABLE: FailedPrecondition, "cluster version not found during downgrade";
     UNKNOWN_METHOD: Unknown, "unknown method";
@@ -148,6 +150,18 @@ pub(crate) fn member_refusal(error: &MemberError) -> Option<Refusal> {
     })
 }
 
+pub(crate) fn downgrade(error: DowngradeError) -> Status {
+    match error {
+        DowngradeError::WrongFormat => WRONG_DOWNGRADE_VERSION.into(),
+        DowngradeError::InvalidTarget => INVALID_DOWNGRADE_TARGET.into(),
+        DowngradeError::InProcess => DOWNGRADE_IN_PROCESS.into(),
+        DowngradeError::NotInProcess => NO_INFLIGHT_DOWNGRADE.into(),
+        DowngradeError::NotDecided => CLUSTER_VERSION_UNAVAILABLE.into(),
+        DowngradeError::Read(error) => read(error),
+        DowngradeError::Write(error) => write(error),
+    }
+}
+
 pub(crate) fn move_leader(error: MoveLeaderError) -> Status {
     let refusal = match error {
         MoveLeaderError::NotLeader => NOT_LEADER,
@@ -179,6 +193,8 @@ pub(crate) fn lease(error: LeaseError) -> Status {
     match error {
         LeaseError::TtlTooLarge(_) => LEASE_TTL_TOO_LARGE.into(),
         LeaseError::NotFound(_) => LEASE_NOT_FOUND.into(),
+        // etcd sends this one without its prefix.
+        LeaseError::NotPrimary => Status::unknown("not a primary lessor"),
         LeaseError::Write(error) => write(error),
         LeaseError::Read(error) => read(error),
     }

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+pub use crate::upkeep::corruption::CorruptionChecks;
+
 /// The quota where none is given: 2 GiB, as in etcd.
 pub const QUOTA_DEFAULT_BYTES: u64 = 2 << 30;
+
+/// How often what is left of leases is replicated (etcd lessor.go).
+pub const LEASE_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 #[derive(Debug, Clone)]
 pub struct MemberConfig {
@@ -21,6 +26,8 @@ pub struct MemberConfig {
     pub request_timeout: Duration,
     /// No lease lives shorter than this.
     pub lease_ttl_min_s: i64,
+    /// How often the leader replicates what is left of leases; none is never.
+    pub lease_checkpoint_interval: Option<Duration>,
     /// What the tick of etcd's lease clock and of the upkeep is measured in.
     pub election_timeout: Duration,
     pub limits: Limits,
@@ -29,6 +36,9 @@ pub struct MemberConfig {
     pub quota_bytes: Option<u64>,
     pub auto_compaction: AutoCompaction,
     pub watch_progress_interval: Duration,
+    pub corruption_checks: CorruptionChecks,
+    /// How often the leader looks whether a downgrade is done; none is never.
+    pub downgrade_check_interval: Option<Duration>,
     /// Folder for files that live as long as a request, on the same disk as the data.
     pub scratch_dir: std::path::PathBuf,
 }

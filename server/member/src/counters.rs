@@ -73,6 +73,8 @@ pub struct Counters {
     pub leases_renewed: Counter,
     pub leases_expired: Counter,
     pub read_barriers_failed: Counter,
+    /// Those that got no answer in time.
+    pub read_barriers_slow: Counter,
     pub slow_applies: Counter,
     pub defragmenting: Gauge,
     /// Learners promoted while this member led.

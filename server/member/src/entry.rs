@@ -15,8 +15,10 @@ pub(crate) enum Proposal {
     LeaseGrant = 8,
     LeaseRevoke = 9,
     Alarm = 10,
+    LeaseCheckpoint = 11,
     ClusterVersionSet = 1300,
     ClusterMemberAttrSet = 1301,
+    DowngradeInfoSet = 1302,
 }
 
 /// The field of the header.

@@ -48,6 +48,9 @@ pub enum LeaseError {
     TtlTooLarge(i64),
     #[error(transparent)]
     NotFound(#[from] LeaseNotFound),
+    /// This member cannot prove that it leads.
+    #[error("not a primary lessor")]
+    NotPrimary,
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -134,6 +137,25 @@ impl From<TransferError> for MoveLeaderError {
             TransferError::Stopped => MoveLeaderError::Stopped,
         }
     }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DowngradeError {
+    #[error("not a version")]
+    WrongFormat,
+    /// A cluster goes down by one minor version.
+    #[error("not a version to downgrade to")]
+    InvalidTarget,
+    #[error("a downgrade is under way")]
+    InProcess,
+    #[error("no downgrade is under way")]
+    NotInProcess,
+    #[error("the cluster's version is not decided yet")]
+    NotDecided,
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -23,6 +23,7 @@ mod range;
 mod read;
 mod status;
 mod upkeep;
+mod version;
 pub mod watch;
 mod write;
 
@@ -31,11 +32,16 @@ use std::sync::Arc;
 use taffrail_consensus::Node;
 use taffrail_store::Store;
 
-pub use config::{AutoCompaction, Limits, MemberConfig, MembershipRules, QUOTA_DEFAULT_BYTES};
+pub use config::{
+    AutoCompaction, CorruptionChecks, LEASE_CHECKPOINT_INTERVAL, Limits, MemberConfig, MembershipRules,
+    QUOTA_DEFAULT_BYTES,
+};
 pub use counters::Counters;
 pub use ears::Ears;
 pub use entry::id_of;
-pub use error::{BackupError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError};
+pub use error::{
+    BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError,
+};
 pub use lease::LeaseTtl;
 pub use membership::MemberInfo;
 pub use range::KeyRange;
@@ -43,6 +49,8 @@ pub use status::Status;
 pub use taffrail_consensus::{BarrierError, Leadership, Progress, Proposals, ProposeError};
 pub use taffrail_store::backup::Chunks;
 pub use taffrail_store::{ApplyError, RangeError, Sizes};
+pub use upkeep::corruption::InitialCheckError;
+pub use version::check_not_older;
 pub use write::TxnError;
 
 /// The handle to a running member. Cloning is cheap.
@@ -78,10 +86,16 @@ impl Member {
             node,
             ears,
         }));
+        member
+            .0
+            .ears
+            .leases
+            .checkpoint_every(member.config().lease_checkpoint_interval);
         leadership::follow(&member);
         membership::follow(&member);
         questions::answer(&member);
         lease::spawn_clock(&member);
+        version::spawn(&member);
         upkeep::spawn(&member);
         member
     }

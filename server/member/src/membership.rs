@@ -1,5 +1,6 @@
 //! Who the members are, as this member knows it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -42,6 +43,11 @@ impl Member {
     /// Whether this member learns and does not vote. Every request asks, so it is only looked up.
     pub fn is_learner(&self) -> bool {
         self.0.learner.load(Relaxed)
+    }
+
+    /// How long each other member has been in touch; absent are those that are not.
+    pub fn in_touch(&self) -> BTreeMap<u64, Duration> {
+        self.0.node.in_touch()
     }
 
     fn look_who_learns(&self) {

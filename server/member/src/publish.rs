@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use taffrail_proto::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
+use taffrail_proto::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 
 use crate::Member;
 use crate::entry::Proposal;
@@ -11,7 +11,8 @@ use crate::entry::Proposal;
 const RETRY: Duration = Duration::from_millis(10);
 
 impl Member {
-    /// Makes name, client URLs and version known through the log, however long it takes. Clients are to come after.
+    /// Makes name and client URLs known through the log, and waits until the cluster's version is decided, however long
+    /// it takes. Clients are to come after.
     pub async fn publish(&self) {
         while !self.publish_once().await {
             tokio::time::sleep(RETRY).await;
@@ -22,18 +23,13 @@ impl Member {
         );
     }
 
+    /// The incarnation of the config belongs here too, once `Attributes` has a field for it.
     fn own_attributes(&self) -> Attributes {
         Attributes {
             name: self.0.config.name.clone(),
             client_urls: self.0.config.client_urls.clone(),
             incarnation: self.0.config.incarnation,
         }
-    }
-
-    /// What etcd calls cluster version: major and minor of what every member speaks.
-    fn own_cluster_version(&self) -> String {
-        let mut parts = self.0.config.version.split('.');
-        format!("{}.{}.0", parts.next().unwrap_or("0"), parts.next().unwrap_or("0"))
     }
 
     /// True if everything is known, and there is a leader to serve under.
@@ -52,12 +48,7 @@ impl Member {
                 return false;
             }
         }
-        let ver = self.own_cluster_version();
-        let known = view.cluster_version().as_ref() == Some(&ver);
-        known
-            || self
-                .propose(Proposal::ClusterVersionSet, ClusterVersionSetRequest { ver })
-                .await
-                .is_ok()
+        // The leader decides it at once; until then etcd answers nobody.
+        self.view().cluster_version().is_some()
     }
 }

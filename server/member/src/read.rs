@@ -38,7 +38,10 @@ impl Member {
         let passed = tokio::time::timeout(self.0.config.request_timeout, self.0.node.read_barrier());
         let result = match passed.await {
             Ok(result) => result.map_err(ReadError::from),
-            Err(_) => Err(ReadError::TimedOut),
+            Err(_) => {
+                self.0.ears.counters.read_barriers_slow.add(1);
+                Err(ReadError::TimedOut)
+            }
         };
         if result.is_err() {
             self.0.ears.counters.read_barriers_failed.add(1);

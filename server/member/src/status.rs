@@ -2,6 +2,7 @@
 
 use taffrail_consensus::{Progress, Proposals};
 use taffrail_proto::etcdserverpb::AlarmMember;
+use taffrail_proto::membershippb::DowngradeInfoSetRequest;
 use taffrail_store::{HashKv, RangeError, Sizes, StoreFailure};
 
 use crate::{Member, ReadError};
@@ -16,6 +17,7 @@ pub struct Status {
     pub is_learner: bool,
     pub alarms: Vec<AlarmMember>,
     pub cluster_version: Option<String>,
+    pub downgrade: DowngradeInfoSetRequest,
 }
 
 impl Member {
@@ -30,6 +32,7 @@ impl Member {
             is_learner: self.is_learner(),
             alarms: view.alarms(),
             cluster_version: view.cluster_version(),
+            downgrade: view.downgrade_info().unwrap_or_default(),
         }
     }
 

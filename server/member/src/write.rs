@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::entry::{self, Proposal};
 use crate::upkeep::quota;
-use crate::{Member, ReadError, WriteError, read};
+use crate::{Member, ReadError, Timeout, WriteError, read};
 
 /// Bounds what is proposed and not answered.
 pub(crate) struct Admission {
@@ -94,6 +94,19 @@ impl Member {
             let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(id, entry)).await;
             Ok(answer.map_err(|_| WriteError::TimedOut(self.timeout_since(started)))???)
         }
+    }
+
+    /// Sends one entry through the log as the leader. What a leader decides by its own clock must not reach the log
+    /// through the next leader, which knows better; so nothing is waited for or tried again.
+    pub(crate) async fn propose_as_leader<M: Message>(
+        &self,
+        proposal: Proposal,
+        request: &M,
+    ) -> Result<Response, WriteError> {
+        let entry = entry::encode(self.0.ids.next(), proposal, request);
+        let proposed = self.0.node.propose_as_leader(entry);
+        let answer = tokio::time::timeout(self.0.config.request_timeout, proposed).await;
+        Ok(answer.map_err(|_| WriteError::TimedOut(Timeout::Unexplained))???)
     }
 
     fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, WriteError> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use taffrail_api::Feature;
+
 use super::parse_bool;
 use crate::args::Settings;
 
@@ -52,6 +54,9 @@ const WITHOUT_MEANING: [&str; 5] = [
     "TxnModeWriteWithSharedBuffer",
 ];
 
+/// Gates of etcd 3.7, accepted so that a newer command line works.
+const LATER: [&str; 2] = ["FastLeaseKeepAlive", "PriorityRequest"];
+
 impl Features {
     /// # Errors
     /// An unknown gate, a value that is no boolean, or one setting given in two ways.
@@ -69,6 +74,26 @@ impl Features {
             "enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint"
         );
         Ok(features)
+    }
+
+    /// Every gate of the release that is spoken, with its stage and whether it is open.
+    ///
+    /// # Errors
+    /// As [`Features::new`].
+    pub fn table(settings: &Settings) -> Result<Vec<Feature>> {
+        let given = parse(settings.get("feature-gates"))?;
+        let known = GATES.iter().filter(|(name, ..)| !LATER.contains(name));
+        let feature = |(name, stage, _): &(&'static str, Stage, &str)| {
+            Ok(Feature {
+                name,
+                stage: match stage {
+                    Stage::Alpha => "ALPHA",
+                    Stage::Beta => "BETA",
+                },
+                enabled: is_on(settings, &given, name)?,
+            })
+        };
+        known.map(feature).collect()
     }
 
     /// Gates that were opened and change nothing here.
@@ -177,6 +202,16 @@ mod tests {
             let error = format!("{:#}", features(words).expect_err(text));
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn every_gate_of_the_release_is_shown() {
+        let table = Features::table(&settings(&["--feature-gates=CompactHashCheck=true"])).expect("valid");
+        let on: Vec<_> = table.iter().filter(|gate| gate.enabled).map(|gate| gate.name).collect();
+        assert_eq!(
+            (table.len(), on),
+            (7, vec!["CompactHashCheck", "TxnModeWriteWithSharedBuffer"])
+        );
     }
 
     #[test]

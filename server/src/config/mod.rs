@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use taffrail_api::Feature;
 use taffrail_member::{AutoCompaction, QUOTA_DEFAULT_BYTES};
 
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
@@ -46,8 +47,9 @@ pub struct Config {
     pub extensive_metrics: bool,
     pub unsafe_no_fsync: bool,
     pub reuse_port: bool,
-    #[expect(dead_code, reason = "for upkeep among members, which comes next")]
     pub features: Features,
+    /// Every gate, for whoever shows them.
+    pub feature_table: Vec<Feature>,
     /// Membership changes that would cost the quorum are refused.
     pub strict_reconfig_check: bool,
     pub learners_max: usize,
@@ -56,12 +58,9 @@ pub struct Config {
     pub pre_vote: bool,
     /// Elect faster after boot.
     pub initial_election_tick_advance: bool,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// None is never.
     pub corrupt_check_interval: Option<Duration>,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     pub compact_hash_check_interval: Duration,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// None is never.
     pub downgrade_check_interval: Option<Duration>,
     /// The etcd version that is spoken.
@@ -112,6 +111,7 @@ impl Config {
             unsafe_no_fsync: switch(settings, "unsafe-no-fsync")?,
             reuse_port: switch(settings, "socket-reuse-port")?,
             features: Features::new(settings)?,
+            feature_table: Features::table(settings)?,
             strict_reconfig_check: switch(settings, "strict-reconfig-check")?,
             learners_max: number(settings, "max-learners")?,
             force_new_cluster: switch(settings, "force-new-cluster")?,

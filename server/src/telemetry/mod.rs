@@ -144,7 +144,10 @@ impl Recorder for Observer {
     }
 
     fn snapshot(&self, took: Duration) {
-        self.metrics.disk.backend_snapshot.observe(took.as_secs_f64());
+        let took_s = took.as_secs_f64();
+        self.metrics.disk.backend_snapshot.observe(took_s);
+        self.metrics.snap.fsync.observe(took_s);
+        self.metrics.snap.save.observe(took_s);
         tracing::info!(took = format!("{took:?}"), "saved snapshot");
     }
 }

@@ -29,20 +29,16 @@ fn shared_routes() -> Router<Api> {
 }
 
 async fn metrics(State(api): State<Api>) -> Response {
-    let text = api.0.metrics.render(api.member());
+    let text = api.0.metrics.render(api.member(), &api.0.config.features);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 
 async fn version(State(api): State<Api>) -> Response {
-    let cluster = api
-        .member()
-        .view()
-        .cluster_version()
-        .unwrap_or_else(|| "not_decided".to_owned());
+    let cluster = api.member().view().cluster_version();
     let versions = serde_json::json!({
         "etcdserver": api.member().config().version,
-        "etcdcluster": cluster,
-        "storage": api.0.config.storage_version,
+        "etcdcluster": cluster.clone().unwrap_or_else(|| "not_decided".to_owned()),
+        "storage": api.storage_version(cluster),
     });
     ([(header::CONTENT_TYPE, "application/json")], versions.to_string()).into_response()
 }

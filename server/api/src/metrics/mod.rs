@@ -1,14 +1,18 @@
 //! What Prometheus sees. Names, labels and buckets are etcd's, because dashboards and alerts are written for them.
 
 pub(crate) mod grpc;
+mod network;
 mod process;
 mod render;
+mod snapshots;
 
 mod table;
 
 use std::sync::atomic::AtomicU64;
 
+pub use network::Network;
 pub(crate) use render::CONTENT_TYPE;
+pub use snapshots::Snap;
 
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
 
@@ -18,6 +22,8 @@ pub struct Metrics {
     pub(crate) grpc: grpc::GrpcMetrics,
     /// Times of the raft log and the store; whoever runs them observes.
     pub disk: Disk,
+    pub network: Network,
+    pub snap: Snap,
     pub(crate) health: Health,
     pub client_received_bytes: AtomicU64,
     pub client_sent_bytes: AtomicU64,
@@ -56,6 +62,8 @@ impl Metrics {
         Ok(Metrics {
             grpc: grpc::GrpcMetrics::new(&registry, extensive)?,
             disk: Disk::new(&registry)?,
+            network: Network::new(&registry)?,
+            snap: Snap::new(&registry)?,
             health: Health::new(&registry)?,
             client_received_bytes: AtomicU64::new(0),
             client_sent_bytes: AtomicU64::new(0),

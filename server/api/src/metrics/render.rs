@@ -6,12 +6,15 @@ use prometheus::TextEncoder;
 use taffrail_member::Member;
 
 use super::{Metrics, table};
+use crate::Feature;
+use crate::status::member_refusal;
 
 /// The content type of the text format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Metrics {
-    pub(crate) fn render(&self, member: &Member) -> String {
+    pub(crate) fn render(&self, member: &Member, features: &[Feature]) -> String {
+        self.network.look_at(member);
         let mut text = TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .unwrap_or_default();
@@ -25,6 +28,8 @@ impl Metrics {
             );
         }
         self.render_labelled(member, &mut text);
+        render_refused_promotions(member, &mut text);
+        render_features(features, &mut text);
         text
     }
 
@@ -47,6 +52,30 @@ impl Metrics {
                 "# HELP {name} {help}\n# TYPE {name} gauge\n{name}{{{label}=\"{value}\"}} 1\n"
             );
         }
+    }
+}
+
+/// One series for each reason that occurred; the reason is what the client was told.
+fn render_refused_promotions(member: &Member, text: &mut String) {
+    let name = "etcd_server_learner_promote_failures";
+    let _ = write!(text, "# HELP {name} {}\n# TYPE {name} counter\n", words(name));
+    for (error, count) in member.counters().promotions_refused.get() {
+        let reason = member_refusal(&error).map_or("etcdserver: refused", |refusal| refusal.text);
+        let _ = writeln!(text, "{name}{{Reason=\"{reason}\"}} {count}");
+    }
+}
+
+fn render_features(features: &[Feature], text: &mut String) {
+    let name = "etcd_server_feature_enabled";
+    let _ = write!(text, "# HELP {name} {}\n# TYPE {name} gauge\n", words(name));
+    for Feature {
+        name: gate,
+        stage,
+        enabled,
+    } in features
+    {
+        let on = u8::from(*enabled);
+        let _ = writeln!(text, "{name}{{name=\"{gate}\",stage=\"{stage}\"}} {on}");
     }
 }
 

@@ -36,19 +36,31 @@ fn server(metrics: &Metrics, member: &Member, status: &Status) -> Vec<Row> {
             COUNTER,
             metrics.leader_changes.load(Relaxed) as f64,
         ),
-        ("etcd_server_heartbeat_send_failures_total", COUNTER, 0.0),
+        (
+            "etcd_server_heartbeat_send_failures_total",
+            COUNTER,
+            metrics.network.late_heartbeats.load(Relaxed) as f64,
+        ),
         (
             "etcd_server_slow_apply_total",
             COUNTER,
             counters.slow_applies.get() as f64,
         ),
-        ("etcd_server_slow_read_indexes_total", COUNTER, 0.0),
+        (
+            "etcd_server_slow_read_indexes_total",
+            COUNTER,
+            counters.read_barriers_slow.get() as f64,
+        ),
         (
             "etcd_server_read_indexes_failed_total",
             COUNTER,
             counters.read_barriers_failed.get() as f64,
         ),
-        ("etcd_server_snapshot_apply_in_progress_total", GAUGE, 0.0),
+        (
+            "etcd_server_snapshot_apply_in_progress_total",
+            GAUGE,
+            flag(metrics.network.installing.load(Relaxed)),
+        ),
         (
             "etcd_server_proposals_committed_total",
             GAUGE,
@@ -61,7 +73,11 @@ fn server(metrics: &Metrics, member: &Member, status: &Status) -> Vec<Row> {
         ),
         ("etcd_server_proposals_pending", GAUGE, proposals.pending as f64),
         ("etcd_server_proposals_failed_total", COUNTER, proposals.failed as f64),
-        ("etcd_server_learner_promote_successes", COUNTER, 0.0),
+        (
+            "etcd_server_learner_promote_successes",
+            COUNTER,
+            counters.learners_promoted.get() as f64,
+        ),
         ("etcd_server_quota_backend_bytes", GAUGE, quota_bytes),
         (
             "etcd_server_health_success",

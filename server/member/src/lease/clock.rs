@@ -8,6 +8,8 @@ use taffrail_store::Lease;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::checkpoint::Checkpoints;
+
 #[derive(Default)]
 pub(crate) struct LeaseClock {
     deadlines: Mutex<Deadlines>,
@@ -20,11 +22,13 @@ struct Deadlines {
     leading: bool,
     by_id: HashMap<i64, Countdown>,
     queue: BTreeSet<(Instant, i64)>,
+    checkpoints: Checkpoints,
 }
 
 #[derive(Clone, Copy)]
 struct Countdown {
     at: Instant,
+    ttl_s: i64,
     /// Its end has come and its revocation is on the way: too late for a keepalive.
     ending: bool,
 }
@@ -43,11 +47,16 @@ impl LeaseClock {
         self.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// None, which is the default, makes no checkpoints.
+    pub fn checkpoint_every(&self, interval: Option<Duration>) {
+        self.lock().checkpoints = Checkpoints::new(interval);
+    }
+
     /// A grant was applied.
     pub fn granted(&self, id: i64, ttl_s: i64) {
         let mut deadlines = self.lock();
         if deadlines.leading {
-            deadlines.set(id, Instant::now() + seconds(ttl_s));
+            deadlines.set(id, Instant::now() + seconds(ttl_s), ttl_s);
             self.changed.notify_waiters();
         }
     }
@@ -68,14 +77,20 @@ impl LeaseClock {
             } else {
                 lease.ttl_s
             };
-            deadlines.set(lease.id, now + seconds(ttl_s) + grace);
+            deadlines.set(lease.id, now + seconds(ttl_s) + grace, lease.ttl_s);
         }
         drop(deadlines);
         self.changed.notify_waiters();
     }
 
     pub fn demote(&self) {
-        *self.lock() = Deadlines::default();
+        let mut deadlines = self.lock();
+        let checkpoints = deadlines.checkpoints.cleared();
+        *deadlines = Deadlines {
+            checkpoints,
+            ..Deadlines::default()
+        };
+        drop(deadlines);
         self.changed.notify_waiters();
     }
 
@@ -111,6 +126,7 @@ impl LeaseClock {
         let mut deadlines = self.lock();
         if let Some(countdown) = deadlines.by_id.remove(&id) {
             deadlines.queue.remove(&(countdown.at, id));
+            deadlines.checkpoints.cancel(id);
         }
         drop(deadlines);
         self.changed.notify_waiters();
@@ -122,10 +138,29 @@ impl LeaseClock {
             None => Renewal::Unknown,
             Some(countdown) if countdown.ending || countdown.at <= Instant::now() => Renewal::Ending,
             Some(_) => {
-                deadlines.set(id, Instant::now() + seconds(ttl_s));
+                deadlines.set(id, Instant::now() + seconds(ttl_s), ttl_s);
                 Renewal::Renewed
             }
         }
+    }
+
+    /// What is left, in seconds, of leases whose checkpoint is due; at most `leases_max`.
+    pub fn due_checkpoints(&self, leases_max: usize) -> Vec<(i64, i64)> {
+        let mut deadlines = self.lock();
+        let now = Instant::now();
+        let due = deadlines.checkpoints.due(now, leases_max);
+        let mut left = Vec::with_capacity(due.len());
+        for id in due {
+            let Some(&Countdown { at, ttl_s, .. }) = deadlines.by_id.get(&id) else {
+                continue;
+            };
+            deadlines.checkpoints.schedule(id, now, at);
+            let left_s = at.saturating_duration_since(now).as_secs_f64().ceil() as i64;
+            if left_s > 0 && left_s < ttl_s {
+                left.push((id, left_s));
+            }
+        }
+        left
     }
 
     /// Waits until a lease changes; the caller looks again.
@@ -149,11 +184,17 @@ impl LeaseClock {
 }
 
 impl Deadlines {
-    fn set(&mut self, id: i64, at: Instant) {
-        if let Some(old) = self.by_id.insert(id, Countdown { at, ending: false }) {
+    fn set(&mut self, id: i64, at: Instant, ttl_s: i64) {
+        let countdown = Countdown {
+            at,
+            ttl_s,
+            ending: false,
+        };
+        if let Some(old) = self.by_id.insert(id, countdown) {
             self.queue.remove(&(old.at, id));
         }
         self.queue.insert((at, id));
+        self.checkpoints.schedule(id, Instant::now(), at);
     }
 }
 
@@ -215,6 +256,38 @@ mod tests {
         clock.extend(&[lease(1, 10)], Duration::from_secs(1));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(clock.due(10).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_of_a_long_lease_is_told_at_every_interval() {
+        let clock = LeaseClock::default();
+        clock.checkpoint_every(Some(Duration::from_secs(10)));
+        clock.promote();
+        clock.extend(&[lease(1, 25), lease(2, 10)], Duration::ZERO);
+        assert!(clock.due_checkpoints(10).is_empty());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(clock.due_checkpoints(10), [(1, 15)]);
+        assert!(clock.due_checkpoints(10).is_empty());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(clock.due_checkpoints(10), [(1, 5)]);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(
+            clock.due_checkpoints(10).is_empty(),
+            "no longer than an interval was left"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_leader_counts_on_from_the_checkpoint() {
+        let clock = LeaseClock::default();
+        clock.promote();
+        let checkpointed = Lease {
+            remaining_ttl_s: 3,
+            ..lease(1, 10)
+        };
+        clock.extend(&[checkpointed], Duration::ZERO);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(clock.due(10), [1]);
     }
 
     #[tokio::test(start_paused = true)]

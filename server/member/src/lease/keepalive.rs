@@ -1,17 +1,36 @@
-//! Keepalive and time to live, answered by the leader's clock.
+//! Keepalive and time to live: answered by the leader's clock, carried to it by every other member.
 
 use taffrail_consensus::BarrierError;
+use tokio::time::timeout;
 
 use super::clock::Renewal;
 use crate::{LeaseError, LeaseTtl, Member, ReadError};
 
 impl Member {
     /// Starts a lease's TTL anew and returns it in seconds; 0 if there is no such lease.
-    ///
-    /// The barrier comes first: it proves that this member still leads, so the lease it prolongs is one that no
-    /// other leader can end meanwhile.
     pub async fn keep_alive(&self, id: i64) -> Result<i64, LeaseError> {
-        self.lead_barrier().await?;
+        let kept = timeout(self.config().request_timeout, self.keep_alive_by_leader(id)).await;
+        kept.unwrap_or(Err(ReadError::TimedOut.into()))
+    }
+
+    /// A keepalive may be sent again and again: it only ever prolongs.
+    async fn keep_alive_by_leader(&self, id: i64) -> Result<i64, LeaseError> {
+        loop {
+            let leader = self.until_led().await.ok_or(STOPPED)?;
+            if leader == self.config().member_id {
+                return self.keep_alive_here(id).await;
+            }
+            if let Some(ttl_s) = self.ask_keep_alive(leader, id).await {
+                return Ok(ttl_s);
+            }
+            self.pause_until_led().await;
+        }
+    }
+
+    /// The proof that this member leads comes first: the lease it prolongs is one that no other leader can end
+    /// meanwhile.
+    pub(crate) async fn keep_alive_here(&self, id: i64) -> Result<i64, LeaseError> {
+        self.confirm_reign().await.map_err(|_| LeaseError::NotPrimary)?;
         loop {
             let changed = self.0.ears.leases.changed();
             tokio::pin!(changed);
@@ -21,25 +40,42 @@ impl Member {
             };
             match self.0.ears.leases.renew(id, lease.ttl_s) {
                 Renewal::Renewed => {
+                    self.clear_checkpoint(id, lease.remaining_ttl_s).await?;
                     self.counters().leases_renewed.add(1);
                     return Ok(lease.ttl_s);
                 }
-                Renewal::Unknown if !self.is_leader() => {
-                    return Err(ReadError::from(BarrierError::LeaderChanged).into());
-                }
+                Renewal::Unknown if !self.is_leader() => return Err(LeaseError::NotPrimary),
                 Renewal::Ending | Renewal::Unknown => self.wait_for(changed).await?,
             }
         }
     }
 
     async fn wait_for(&self, changed: impl Future<Output = ()>) -> Result<(), LeaseError> {
-        let waited = tokio::time::timeout(self.config().request_timeout, changed).await;
+        let waited = timeout(self.config().request_timeout, changed).await;
         waited.map_err(|_| ReadError::TimedOut.into())
     }
 
     /// What is left of a lease, and with `keys` what hangs on it.
     pub async fn time_to_live(&self, id: i64, keys: bool) -> Result<LeaseTtl, LeaseError> {
-        self.lead_barrier().await?;
+        let left = timeout(self.config().request_timeout, self.time_to_live_by_leader(id, keys)).await;
+        left.unwrap_or(Err(ReadError::TimedOut.into()))
+    }
+
+    async fn time_to_live_by_leader(&self, id: i64, keys: bool) -> Result<LeaseTtl, LeaseError> {
+        loop {
+            let leader = self.until_led().await.ok_or(STOPPED)?;
+            if leader == self.config().member_id {
+                return self.time_to_live_here(id, keys).await;
+            }
+            if let Some(left) = self.ask_time_to_live(leader, id, keys).await {
+                return Ok(left);
+            }
+            self.pause_until_led().await;
+        }
+    }
+
+    pub(crate) async fn time_to_live_here(&self, id: i64, keys: bool) -> Result<LeaseTtl, LeaseError> {
+        self.confirm_reign().await.map_err(|_| LEADER_CHANGED)?;
         let view = self.view();
         let Some(lease) = view.lease(id).map_err(ReadError::from)? else {
             return Ok(LeaseTtl {
@@ -68,11 +104,7 @@ impl Member {
             None => ttl_s,
         }
     }
-
-    async fn lead_barrier(&self) -> Result<(), LeaseError> {
-        if !self.is_leader() {
-            return Err(ReadError::from(BarrierError::NoLeader).into());
-        }
-        Ok(self.barrier().await?)
-    }
 }
+
+const STOPPED: LeaseError = LeaseError::Read(ReadError::Barrier(BarrierError::Stopped));
+const LEADER_CHANGED: LeaseError = LeaseError::Read(ReadError::Barrier(BarrierError::LeaderChanged));

@@ -4,6 +4,7 @@
 //! never enters the log. A new leader counts every lease from its full TTL, so a lease may live longer than its
 //! TTL, never shorter.
 
+mod checkpoint;
 mod clock;
 mod keepalive;
 
@@ -26,6 +27,8 @@ const TTL_MAX_S: i64 = 9_000_000_000;
 const REVOKES_PER_TICK_MAX: usize = 500;
 /// Revocations on their way at the same time.
 const REVOKES_IN_FLIGHT_MAX: usize = 16;
+/// Pause before a new leader tries to prove again that it leads.
+const RETRY: Duration = Duration::from_millis(20);
 /// The longest nap of the clock.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -63,9 +66,8 @@ impl Member {
         Ok(answer)
     }
 
-    /// Every lease, the one that ends first leading.
-    pub async fn leases(&self) -> Result<Vec<i64>, LeaseError> {
-        self.barrier().await?;
+    /// Every lease that is known here, the one that ends first leading where this member leads.
+    pub fn leases(&self) -> Result<Vec<i64>, LeaseError> {
         let leases = self.view().leases().map_err(crate::ReadError::from)?;
         let clock = &self.0.ears.leases;
         let mut by_end: Vec<_> = leases
@@ -85,8 +87,8 @@ pub(crate) fn spawn_clock(member: &Member) {
 async fn keep_time(member: Member) {
     let mut leadership = member.leadership();
     loop {
-        if member.is_leader() {
-            lead(&member).await;
+        if let Some(term) = member.reign() {
+            lead(&member, term).await;
         }
         if leadership.changed().await.is_err() {
             return;
@@ -94,31 +96,40 @@ async fn keep_time(member: Member) {
     }
 }
 
-/// From promotion to the loss of leadership.
-async fn lead(member: &Member) {
+/// From promotion to the loss of leadership in this term: another leader in between may have renewed leases.
+async fn lead(member: &Member, term: u64) {
     let clock = &member.0.ears.leases;
     // What was granted before must be applied here before anything is counted down.
-    while member.barrier().await.is_err() {
-        if !member.is_leader() {
+    while member.confirm_reign().await.ok() != Some(term) {
+        if member.reign() != Some(term) {
             return;
         }
-        tokio::time::sleep(TICK).await;
+        tokio::time::sleep(RETRY).await;
     }
     clock.promote();
     match member.view().leases() {
         Ok(leases) => clock.extend(&leases, member.config().election_timeout),
         Err(error) => return tracing::error!(%error, "cannot read the leases, none will expire"),
     }
-    while member.is_leader() {
-        revoke_due(member).await;
+    while member.reign() == Some(term) {
+        revoke_due(member, term).await;
+        member.checkpoint_due().await;
         clock.until_next(TICK).await;
     }
     clock.demote();
 }
 
-async fn revoke_due(member: &Member) {
+/// A leader that was paused finds everything due when it wakes, although another leader may have renewed it.
+async fn revoke_due(member: &Member, term: u64) {
     use futures::stream::{self, StreamExt};
-    let due = member.0.ears.leases.due(REVOKES_PER_TICK_MAX);
+    let clock = &member.0.ears.leases;
+    let due = clock.due(REVOKES_PER_TICK_MAX);
+    if due.is_empty() {
+        return;
+    }
+    if member.confirm_reign().await.ok() != Some(term) {
+        return due.into_iter().for_each(|id| clock.retry(id, TICK));
+    }
     stream::iter(due)
         .for_each_concurrent(REVOKES_IN_FLIGHT_MAX, |id| expire(member, id))
         .await;
@@ -127,7 +138,7 @@ async fn revoke_due(member: &Member) {
 async fn expire(member: &Member, id: i64) {
     let revoke = LeaseRevokeRequest { id };
     let clock = &member.0.ears.leases;
-    match member.propose(Proposal::LeaseRevoke, revoke).await {
+    match member.propose_as_leader(Proposal::LeaseRevoke, &revoke).await {
         Ok(Response::LeaseRevoke(_)) => {
             member.counters().leases_expired.add(1);
             clock.forget(id);

@@ -4,6 +4,9 @@
 //! error that the other member found, as if this one had found it by itself. The bytes travel through the consensus
 //! room, which does not look into them.
 
+mod about;
+mod hash;
+mod leases;
 mod members;
 mod refusal;
 
@@ -56,7 +59,10 @@ impl Member {
     async fn answer(&self, asked: Asked) -> Told {
         match asked {
             Asked::ChangeMembers(change) => told(self.answer_change(change).await, Told::Members),
-            _ => Told::Refused(refusal::not_understood()),
+            Asked::KeepAlive(asked) => told(self.answer_keep_alive(asked).await, Told::KeepAlive),
+            Asked::TimeToLive(asked) => told(self.answer_time_to_live(asked).await, Told::TimeToLive),
+            Asked::About(_) => Told::About(self.answer_about()),
+            Asked::HashKv(asked) => told(self.answer_hash(asked).await, Told::HashKv),
         }
     }
 

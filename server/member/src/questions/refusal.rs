@@ -3,7 +3,7 @@
 use taffrail_proto::taffrailpb::{Cause, Refusal};
 
 use super::Unanswered;
-use crate::{MemberError, Timeout};
+use crate::{LeaseError, MemberError, RangeError, ReadError, Timeout};
 
 pub(super) fn not_understood() -> Refusal {
     Refusal {
@@ -36,6 +36,34 @@ impl From<MemberError> for Refusal {
         Refusal {
             cause: cause.into(),
             text,
+        }
+    }
+}
+
+/// Whoever asked about a lease asks again, whatever the cause.
+impl From<LeaseError> for Refusal {
+    fn from(error: LeaseError) -> Self {
+        let cause = match error {
+            LeaseError::NotPrimary => Cause::NotLeader,
+            _ => Cause::Other,
+        };
+        Refusal {
+            cause: cause.into(),
+            text: error.to_string(),
+        }
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        let cause = match error {
+            ReadError::Range(RangeError::Compacted(_)) => Cause::Compacted,
+            ReadError::Range(RangeError::FutureRevision(_)) => Cause::FutureRevision,
+            _ => Cause::Other,
+        };
+        Refusal {
+            cause: cause.into(),
+            text: error.to_string(),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! What keeps a member healthy while nobody asks for anything: reclaiming space, compacting on schedule, the quota.
+//! What keeps a member healthy while nobody asks for anything: reclaiming space, compacting on schedule, the quota,
+//! comparing with other members.
 
 mod compactor;
+pub(crate) mod corruption;
 pub(crate) mod quota;
 mod reclaim;
 
@@ -10,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::{AutoCompaction, Member};
 
-/// How often the leader looks whether an alarm can go off.
+/// How often a member looks whether an alarm can go off.
 const HEAL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct Upkeep {
@@ -40,6 +42,7 @@ impl Upkeep {
 pub(crate) fn spawn(member: &Member) {
     tokio::spawn(reclaim::run(member.clone()));
     tokio::spawn(heal(member.clone()));
+    corruption::spawn(member);
     match member.config().auto_compaction {
         AutoCompaction::Off => {}
         AutoCompaction::Periodic(period) => drop(tokio::spawn(compactor::periodic(member.clone(), period))),
@@ -52,8 +55,6 @@ async fn heal(member: Member) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if member.is_leader() {
-            member.heal_space_alarm().await;
-        }
+        member.heal_space_alarms().await;
     }
 }

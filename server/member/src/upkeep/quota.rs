@@ -43,40 +43,56 @@ impl Member {
         }
         if !self.has_space_alarm() {
             tracing::warn!(quota_bytes, "quota is used up, raising the NOSPACE alarm");
-            self.alarm(self.space_alarm(AlarmAction::Activate)).await?;
+            let own = self.0.config.member_id;
+            self.alarm(space_alarm(own, AlarmAction::Activate)).await?;
         }
         Err(WriteError::NoSpace)
     }
 
-    /// Takes the NOSPACE alarm back once compaction or deletion made room. etcd leaves this to an administrator.
-    pub(crate) async fn heal_space_alarm(&self) {
+    /// Takes NOSPACE alarms back once compaction or deletion made room. etcd leaves this to an administrator.
+    pub(crate) async fn heal_space_alarms(&self) {
         let Some(quota_bytes) = self.0.config.quota_bytes else {
             return;
         };
         let free_bytes = quota_bytes.saturating_sub(self.0.store.total_bytes());
-        if !self.has_space_alarm() || free_bytes < quota_bytes / 100 * HEAL_FREE_PERCENT {
+        if free_bytes < quota_bytes / 100 * HEAL_FREE_PERCENT {
             return;
         }
-        match self.alarm(self.space_alarm(AlarmAction::Deactivate)).await {
-            Ok(_) => tracing::info!(free_bytes, "space is back, the NOSPACE alarm is off"),
-            Err(error) => tracing::warn!(%error, "could not take the NOSPACE alarm back, will try again"),
+        for member_id in self.own_space_alarms() {
+            match self.alarm(space_alarm(member_id, AlarmAction::Deactivate)).await {
+                Ok(_) => tracing::info!(free_bytes, "space is back, the NOSPACE alarm is off"),
+                Err(error) => tracing::warn!(%error, "could not take the NOSPACE alarm back, will try again"),
+            }
         }
     }
 
-    fn space_alarm(&self, action: AlarmAction) -> AlarmRequest {
-        AlarmRequest {
-            action: action.into(),
-            member_id: self.0.config.member_id,
-            alarm: AlarmType::Nospace.into(),
+    /// Every member takes back its own alarm; those of members that are gone fall to the leader.
+    fn own_space_alarms(&self) -> Vec<u64> {
+        let alarmed = self.space_alarms();
+        if alarmed.is_empty() {
+            return alarmed;
         }
+        let (own, leads, members) = (self.0.config.member_id, self.is_leader(), self.0.node.members());
+        let is_ours = |id: &u64| *id == own || (leads && !members.contains_key(id));
+        alarmed.into_iter().filter(is_ours).collect()
     }
 
     fn has_space_alarm(&self) -> bool {
-        let mine = self.0.config.member_id;
-        self.view()
-            .alarms()
-            .iter()
-            .any(|a| a.member_id == mine && a.alarm() == AlarmType::Nospace)
+        self.space_alarms().contains(&self.0.config.member_id)
+    }
+
+    fn space_alarms(&self) -> Vec<u64> {
+        let alarms = self.view().alarms();
+        let of_space = alarms.iter().filter(|alarm| alarm.alarm() == AlarmType::Nospace);
+        of_space.map(|alarm| alarm.member_id).collect()
+    }
+}
+
+fn space_alarm(member_id: u64, action: AlarmAction) -> AlarmRequest {
+    AlarmRequest {
+        action: action.into(),
+        member_id,
+        alarm: AlarmType::Nospace.into(),
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
 use taffrail_member::watch::{WatchItem, WatchSpec, WatchStream};
-use taffrail_member::{AutoCompaction, Ears, KeyRange, Limits, Member, MemberConfig, MembershipRules};
+use taffrail_member::{
+    AutoCompaction, CorruptionChecks, Ears, KeyRange, Limits, Member, MemberConfig, MembershipRules,
+};
 use taffrail_proto::etcdserverpb::PutRequest;
 use taffrail_store::{Options, Store};
 use tokio::time::Instant;
@@ -70,12 +72,15 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
         started_at_ms: 1,
         request_timeout: Duration::from_secs(7),
         lease_ttl_min_s: 1,
+        lease_checkpoint_interval: None,
         election_timeout: Duration::from_millis(1000),
         limits: Limits::default(),
         membership: MembershipRules::default(),
         quota_bytes: None,
         auto_compaction: AutoCompaction::Off,
         watch_progress_interval: Duration::from_secs(600),
+        corruption_checks: CorruptionChecks::default(),
+        downgrade_check_interval: None,
         scratch_dir: dir.path().to_owned(),
     }
 }
