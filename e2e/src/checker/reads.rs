@@ -20,7 +20,7 @@ pub fn pinned(history: &History) -> HashMap<i64, Vec<&Operation>> {
         let Some(answer) = operation.answer() else { continue };
         match &operation.request {
             Request::Range(range) if range.revision > 0 => pinned.entry(range.revision).or_default().push(operation),
-            Request::Range(_) | Request::Delete(_) | Request::Txn(_) => {
+            Request::Range(_) | Request::Delete(_) | Request::Txn(_) | Request::Revoke { .. } => {
                 pinned.entry(answer.revision).or_default().push(operation);
             }
             _ => {}
@@ -31,6 +31,7 @@ pub fn pinned(history: &History) -> HashMap<i64, Vec<&Operation>> {
 
 pub fn check_answer(operation: &Operation, state: &State, report: &mut Report) {
     let request = match &operation.request {
+        Request::Revoke { lease } => return check_revocation(operation, *lease, state, report),
         Request::Range(range) => Request::Range(Range {
             revision: 0,
             ..range.clone()
@@ -44,6 +45,14 @@ pub fn check_answer(operation: &Operation, state: &State, report: &mut Report) {
             state.revision, expected.body
         );
         report.add(Law::ReadIsState, text);
+    }
+}
+
+/// The answer comes after the end, so its revision is that of the end or later.
+fn check_revocation(operation: &Operation, lease: i64, state: &State, report: &mut Report) {
+    if let Some(keys) = state.attached(lease) {
+        let text = format!("{operation} left keys at revision {}: {keys:?}", state.revision);
+        report.add(Law::EndedLeaseHasNoKeys, text);
     }
 }
 

@@ -17,6 +17,7 @@ pub enum Slip {
     DecideWrongly,
     LoseLease,
     ForgetKeyOfLease,
+    RevokeInVain,
 }
 
 /// Requests are invoked this often, and take three times as long, so that neighbours overlap.
@@ -42,7 +43,8 @@ pub struct Imagined {
 }
 
 impl Imagined {
-    pub fn play(seed: u64, operations: u64, slip: Option<Slip>) -> History {
+    /// None if there was no occasion for the mistake.
+    pub fn play(seed: u64, operations: u64, slip: Option<Slip>) -> Option<History> {
         let mut imagined = Self {
             chance: Chance::new(seed),
             state: State::empty(),
@@ -59,9 +61,8 @@ impl Imagined {
             }
             imagined.step(step * STEP * 20);
         }
-        assert!(imagined.slip.is_none(), "there was no occasion for {slip:?}");
         imagined.end(operations * STEP * 20);
-        imagined.history
+        imagined.slip.is_none().then_some(imagined.history)
     }
 
     fn id(&mut self) -> u64 {
@@ -74,10 +75,12 @@ impl Imagined {
         self.expire(now);
         let request = self.request();
         let effect_at = now + STEP;
+        let armed = self.slip.is_some();
         let outcome = self.serve(&request, effect_at);
+        let slipped = armed && self.slip.is_none();
         let outcome = match outcome {
             // A lease is only used by who knows that it exists.
-            Outcome::Ok(_) if !matches!(request, Request::Grant { .. }) && self.chance.percent(8) => {
+            Outcome::Ok(_) if !slipped && !matches!(request, Request::Grant { .. }) && self.chance.percent(8) => {
                 Outcome::Unknown("lost".to_owned())
             }
             outcome => outcome,
@@ -229,7 +232,7 @@ impl Imagined {
             Request::Compact { revision } => self.compacted = revision,
             Request::Grant { lease, ttl } => return self.extend(lease, ttl, now),
             Request::KeepAlive { lease } => return self.extend(lease, TTL_SECONDS, now),
-            Request::Revoke { lease } => self.end_lease(lease, now),
+            Request::Revoke { lease } => self.revoke(lease, now),
             Request::Range(ref range) if range.serializable => return self.lagging(range),
             Request::Range(ref range) if range.revision > 0 && range.revision < self.compacted => {
                 return refused("required revision has been compacted");
@@ -317,6 +320,15 @@ impl Imagined {
             .map(|(&lease, _)| lease)
             .collect();
         over.into_iter().for_each(|lease| self.end_lease(lease, now));
+    }
+
+    fn revoke(&mut self, lease: i64, now: u64) {
+        if self.slip == Some(Slip::RevokeInVain) && self.state.attached(lease).is_some() {
+            self.slip = None;
+            self.leases.remove(&lease);
+        } else {
+            self.end_lease(lease, now);
+        }
     }
 
     fn end_lease(&mut self, lease: i64, now: u64) {
