@@ -199,6 +199,7 @@ impl Imagined {
             })
         };
         let other = Key(20 + self.chance.below(3) as u32);
+        let old = if self.chance.percent(30) { self.past() } else { 0 };
         Txn {
             compares: vec![Compare {
                 key: compared,
@@ -210,7 +211,7 @@ impl Imagined {
                 put(self, other),
                 Step::Range(Range {
                     span: Span::new(3, 8),
-                    revision: 0,
+                    revision: old,
                     serializable: false,
                     limit: 0,
                 }),
@@ -262,6 +263,9 @@ impl Imagined {
             request => request.clone(),
         };
         let effect = self.state.evaluate(&decided);
+        if self.needs_the_compacted(&decided, &effect.body) {
+            return refused("required revision has been compacted");
+        }
         let twice = self.slip == Some(Slip::ApplyTwice) && matches!(request, Request::Put(_));
         self.commit(effect.changes, now);
         let outcome = self.ok(effect.body);
@@ -271,6 +275,14 @@ impl Imagined {
             self.commit(again, now);
         }
         outcome
+    }
+
+    fn needs_the_compacted(&self, request: &Request, body: &Body) -> bool {
+        let (Request::Txn(txn), Body::Txn { succeeded, .. }) = (request, body) else {
+            return false;
+        };
+        let old = |step: &Step| matches!(step, Step::Range(range) if (1..self.compacted).contains(&range.revision));
+        txn.branch(*succeeded).iter().any(old)
     }
 
     fn commit(&mut self, changes: Vec<Change>, now: u64) {
