@@ -7,7 +7,7 @@ use super::knowledge::Knowledge;
 use super::model::State;
 use super::replay::Replayed;
 use super::report::{Law, Report};
-use crate::history::{History, Operation, Range, Request, Step, Txn};
+use crate::history::{Body, History, Operation, Range, Request, Step};
 
 /// Answers of operations that changed nothing, by the revision whose state they tell.
 pub fn pinned(history: &History) -> HashMap<i64, Vec<&Operation>> {
@@ -20,7 +20,7 @@ pub fn pinned(history: &History) -> HashMap<i64, Vec<&Operation>> {
         let Some(answer) = operation.answer() else { continue };
         match &operation.request {
             Request::Range(range) if range.revision > 0 => pinned.entry(range.revision).or_default().push(operation),
-            Request::Range(_) | Request::Delete(_) | Request::Txn(_) => {
+            Request::Range(_) | Request::Delete(_) | Request::Txn(_) | Request::Revoke { .. } => {
                 pinned.entry(answer.revision).or_default().push(operation);
             }
             _ => {}
@@ -31,6 +31,7 @@ pub fn pinned(history: &History) -> HashMap<i64, Vec<&Operation>> {
 
 pub fn check_answer(operation: &Operation, state: &State, report: &mut Report) {
     let request = match &operation.request {
+        Request::Revoke { lease } => return check_revocation(operation, *lease, state, report),
         Request::Range(range) => Request::Range(Range {
             revision: 0,
             ..range.clone()
@@ -44,6 +45,14 @@ pub fn check_answer(operation: &Operation, state: &State, report: &mut Report) {
             state.revision, expected.body
         );
         report.add(Law::ReadIsState, text);
+    }
+}
+
+/// The answer comes after the end, so its revision is that of the end or later.
+fn check_revocation(operation: &Operation, lease: i64, state: &State, report: &mut Report) {
+    if let Some(keys) = state.attached(lease) {
+        let text = format!("{operation} left keys at revision {}: {keys:?}", state.revision);
+        report.add(Law::EndedLeaseHasNoKeys, text);
     }
 }
 
@@ -94,63 +103,63 @@ fn is_linearizable(operation: &Operation) -> bool {
 /// Reasons of refusals, and answers that should have been refused.
 pub fn check_floors(history: &History, knowledge: &Knowledge<'_>, compactions: &Compactions, report: &mut Report) {
     for operation in &history.operations {
-        let Some(oldest) = oldest_revision(&operation.request) else {
+        let old = old_revisions(operation);
+        let (Some(&lowest), Some(&highest)) = (old.iter().min(), old.iter().max()) else {
             continue;
         };
         if let Some(reason) = operation.refusal() {
-            check_reason(operation, oldest, reason, knowledge, compactions, report);
+            check_compacted(operation, lowest, reason, compactions, report);
+            check_future(operation, highest, reason, knowledge, report);
         } else if operation.answer().is_some()
             && is_linearizable(operation)
-            && oldest < compactions.floor_before(operation.invoked)
+            && lowest < compactions.floor_before(operation.invoked)
         {
-            report.add(
-                Law::ReadIsState,
-                format!("answered from below the compaction floor: {operation}"),
-            );
+            let text = format!("answered from below the compaction floor: {operation}");
+            report.add(Law::ReadIsState, text);
         }
     }
 }
 
-fn check_reason(
-    operation: &Operation,
-    oldest: i64,
-    reason: &str,
-    knowledge: &Knowledge<'_>,
-    compactions: &Compactions,
-    report: &mut Report,
-) {
-    let compaction = matches!(operation.request, Request::Compact { .. });
-    let needed = if compaction { oldest } else { oldest + 1 };
+fn check_compacted(operation: &Operation, lowest: i64, reason: &str, compactions: &Compactions, report: &mut Report) {
+    let needed = lowest + i64::from(!is_compaction(operation));
     if reason.contains("has been compacted") && compactions.highest_asked_by(operation.returned) < needed {
-        report.add(
-            Law::RefusedWithReason,
-            format!("nobody had asked for such a compaction: {operation}"),
-        );
-    }
-    let current = compaction || is_linearizable(operation);
-    if reason.contains("future revision") && current && oldest <= knowledge.before(operation.invoked) {
-        report.add(
-            Law::RefusedWithReason,
-            format!("the revision was known before: {operation}"),
-        );
+        let text = format!("nobody had asked for such a compaction: {operation}");
+        report.add(Law::RefusedWithReason, text);
     }
 }
 
-/// The lowest old revision that a request names.
-fn oldest_revision(request: &Request) -> Option<i64> {
-    match request {
-        Request::Range(range) => Some(range.revision).filter(|&revision| revision > 0),
-        Request::Compact { revision } => Some(*revision),
-        Request::Txn(txn) => oldest_of_txn(txn),
-        _ => None,
+fn check_future(operation: &Operation, highest: i64, reason: &str, knowledge: &Knowledge<'_>, report: &mut Report) {
+    let current = is_compaction(operation) || is_linearizable(operation);
+    if reason.contains("future revision") && current && highest <= knowledge.before(operation.invoked) {
+        let text = format!("{}, yet to {operation}", knowledge.witness(operation.invoked));
+        report.add(Law::RefusedWithReason, text);
     }
 }
 
-/// Both branches count for a refusal; for an answer the branch that was not taken may be anything.
-fn oldest_of_txn(txn: &Txn) -> Option<i64> {
-    let revisions = txn.success.iter().chain(&txn.failure).filter_map(|step| match step {
-        Step::Range(range) => Some(range.revision).filter(|&revision| revision > 0),
+fn is_compaction(operation: &Operation) -> bool {
+    matches!(operation.request, Request::Compact { .. })
+}
+
+/// The old revisions that an operation needed. A transaction that was answered needed those of one branch only, one
+/// that was refused perhaps those of the other.
+fn old_revisions(operation: &Operation) -> Vec<i64> {
+    match (&operation.request, operation.answer().map(|answer| &answer.body)) {
+        (Request::Compact { revision }, None) => vec![*revision],
+        (Request::Range(range), _) => old_revision(range).into_iter().collect(),
+        (Request::Txn(txn), Some(Body::Txn { succeeded, .. })) => old_of(txn.branch(*succeeded)),
+        (Request::Txn(txn), _) => [old_of(&txn.success), old_of(&txn.failure)].concat(),
+        _ => Vec::new(),
+    }
+}
+
+fn old_of(steps: &[Step]) -> Vec<i64> {
+    let old = steps.iter().filter_map(|step| match step {
+        Step::Range(range) => old_revision(range),
         Step::Put(_) | Step::Delete(_) => None,
     });
-    revisions.min()
+    old.collect()
+}
+
+fn old_revision(range: &Range) -> Option<i64> {
+    Some(range.revision).filter(|&revision| revision > 0)
 }

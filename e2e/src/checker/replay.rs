@@ -165,7 +165,7 @@ impl<'a> Replay<'a> {
         let attached = changes.iter().filter_map(|change| change.after);
         for pair in attached.filter(|pair| self.ended.contains(&pair.lease)) {
             report.add(
-                Law::LeaseEndsOnce,
+                Law::EndedLeaseHasNoKeys,
                 format!("revision {revision} attaches {pair} to a lease that has ended"),
             );
         }

@@ -36,7 +36,8 @@ pub enum Law {
     ProgressIsNotAhead,
     WatchEndsWithReason,
     LeaseLastsItsTime,
-    LeaseEndsOnce,
+    /// A lease that has ended has no keys, and gets none.
+    EndedLeaseHasNoKeys,
     MembersAgree,
     /// Found by the search that knows nothing of revisions.
     Linearizable,

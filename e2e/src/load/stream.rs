@@ -121,9 +121,12 @@ impl<'a> Stream<'a> {
             return Ok(());
         }
         let place = usize::try_from(response.watch_id - 1).ok();
-        let watcher = place
-            .and_then(|place| self.watchers.get_mut(place))
-            .context("a response for nobody")?;
+        let Some(watcher) = place.and_then(|place| self.watchers.get_mut(place)) else {
+            self.shared
+                .recorder
+                .broken(format!("a watch response for nobody: {response:?}"));
+            bail!("a response for nobody");
+        };
         let news = news(&response);
         let cancelled = matches!(news, News::Cancelled { .. });
         watcher.follow(revision, &news);

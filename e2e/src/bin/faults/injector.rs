@@ -35,6 +35,8 @@ impl Injector {
     }
 
     pub async fn inject(&mut self, fault: &Fault) -> Result<()> {
+        // Before a kill could cover up a crash.
+        self.look_for_ends()?;
         self.shared.figures.count_fault();
         self.bench.say(fault.to_string());
         let cluster = &mut self.bench.cluster;

@@ -17,6 +17,7 @@ pub enum Slip {
     DecideWrongly,
     LoseLease,
     ForgetKeyOfLease,
+    RevokeInVain,
 }
 
 /// Requests are invoked this often, and take three times as long, so that neighbours overlap.
@@ -42,7 +43,8 @@ pub struct Imagined {
 }
 
 impl Imagined {
-    pub fn play(seed: u64, operations: u64, slip: Option<Slip>) -> History {
+    /// None if there was no occasion for the mistake.
+    pub fn play(seed: u64, operations: u64, slip: Option<Slip>) -> Option<History> {
         let mut imagined = Self {
             chance: Chance::new(seed),
             state: State::empty(),
@@ -59,9 +61,8 @@ impl Imagined {
             }
             imagined.step(step * STEP * 20);
         }
-        assert!(imagined.slip.is_none(), "there was no occasion for {slip:?}");
         imagined.end(operations * STEP * 20);
-        imagined.history
+        imagined.slip.is_none().then_some(imagined.history)
     }
 
     fn id(&mut self) -> u64 {
@@ -74,10 +75,12 @@ impl Imagined {
         self.expire(now);
         let request = self.request();
         let effect_at = now + STEP;
+        let armed = self.slip.is_some();
         let outcome = self.serve(&request, effect_at);
+        let slipped = armed && self.slip.is_none();
         let outcome = match outcome {
             // A lease is only used by who knows that it exists.
-            Outcome::Ok(_) if !matches!(request, Request::Grant { .. }) && self.chance.percent(8) => {
+            Outcome::Ok(_) if !slipped && !matches!(request, Request::Grant { .. }) && self.chance.percent(8) => {
                 Outcome::Unknown("lost".to_owned())
             }
             outcome => outcome,
@@ -196,6 +199,7 @@ impl Imagined {
             })
         };
         let other = Key(20 + self.chance.below(3) as u32);
+        let old = if self.chance.percent(30) { self.past() } else { 0 };
         Txn {
             compares: vec![Compare {
                 key: compared,
@@ -207,7 +211,7 @@ impl Imagined {
                 put(self, other),
                 Step::Range(Range {
                     span: Span::new(3, 8),
-                    revision: 0,
+                    revision: old,
                     serializable: false,
                     limit: 0,
                 }),
@@ -229,7 +233,7 @@ impl Imagined {
             Request::Compact { revision } => self.compacted = revision,
             Request::Grant { lease, ttl } => return self.extend(lease, ttl, now),
             Request::KeepAlive { lease } => return self.extend(lease, TTL_SECONDS, now),
-            Request::Revoke { lease } => self.end_lease(lease, now),
+            Request::Revoke { lease } => self.revoke(lease, now),
             Request::Range(ref range) if range.serializable => return self.lagging(range),
             Request::Range(ref range) if range.revision > 0 && range.revision < self.compacted => {
                 return refused("required revision has been compacted");
@@ -259,6 +263,9 @@ impl Imagined {
             request => request.clone(),
         };
         let effect = self.state.evaluate(&decided);
+        if self.needs_the_compacted(&decided, &effect.body) {
+            return refused("required revision has been compacted");
+        }
         let twice = self.slip == Some(Slip::ApplyTwice) && matches!(request, Request::Put(_));
         self.commit(effect.changes, now);
         let outcome = self.ok(effect.body);
@@ -268,6 +275,14 @@ impl Imagined {
             self.commit(again, now);
         }
         outcome
+    }
+
+    fn needs_the_compacted(&self, request: &Request, body: &Body) -> bool {
+        let (Request::Txn(txn), Body::Txn { succeeded, .. }) = (request, body) else {
+            return false;
+        };
+        let old = |step: &Step| matches!(step, Step::Range(range) if (1..self.compacted).contains(&range.revision));
+        txn.branch(*succeeded).iter().any(old)
     }
 
     fn commit(&mut self, changes: Vec<Change>, now: u64) {
@@ -317,6 +332,15 @@ impl Imagined {
             .map(|(&lease, _)| lease)
             .collect();
         over.into_iter().for_each(|lease| self.end_lease(lease, now));
+    }
+
+    fn revoke(&mut self, lease: i64, now: u64) {
+        if self.slip == Some(Slip::RevokeInVain) && self.state.attached(lease).is_some() {
+            self.slip = None;
+            self.leases.remove(&lease);
+        } else {
+            self.end_lease(lease, now);
+        }
     }
 
     fn end_lease(&mut self, lease: i64, now: u64) {

@@ -53,3 +53,8 @@ fn a_lease_denied_while_it_lasts_is_found() {
 fn a_lease_that_leaves_a_key_behind_is_found() {
     assert!(with(Slip::ForgetKeyOfLease).broke(Law::EveryChangeHasACause));
 }
+
+#[test]
+fn a_revocation_that_does_nothing_is_found() {
+    assert!(with(Slip::RevokeInVain).broke(Law::EndedLeaseHasNoKeys));
+}
