@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures::StreamExt;
 use taffrail_proto::taffrailpb as pb;
 use taffrail_store::Answer;
 use tokio::sync::{mpsc, oneshot};
@@ -242,6 +241,8 @@ async fn gather(proposals: &mut mpsc::Receiver<pb::Proposal>) -> Option<pb::Forw
 
 /// The leader's end of the stream.
 pub mod leader {
+    use futures::StreamExt;
+    use futures::stream::BoxStream;
     use openraft::errors::ClientWriteError;
     use openraft::impls::ProgressResponder;
 
@@ -256,11 +257,11 @@ pub mod leader {
 
     pub fn serve(
         raft: Raft,
-        mut requests: Streaming<pb::ForwardRequest>,
+        mut requests: BoxStream<'static, pb::ForwardRequest>,
     ) -> ReceiverStream<Result<pb::ForwardReply, Status>> {
         let (replies, stream) = mpsc::channel(REPLIES_AHEAD_MAX);
         tokio::spawn(async move {
-            while let Some(Ok(request)) = requests.next().await {
+            while let Some(request) = requests.next().await {
                 for proposal in request.proposals {
                     append(&raft, proposal, &replies).await;
                 }

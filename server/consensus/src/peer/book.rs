@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
 use taffrail_proto::taffrailpb::peer_client::PeerClient;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Response, Status};
 
@@ -21,6 +21,8 @@ pub type Client = PeerClient<Channel>;
 
 /// What one message may take: an entry is bounded by what the leader lets in, a batch by where the log is read.
 pub const MESSAGE_BYTES_MAX: usize = 512 << 20;
+/// A member that asked for something waits for the commit that follows, which comes within this.
+const HURRY: Duration = Duration::from_millis(50);
 /// What may be on the way unread on one line.
 const WINDOW_BYTES: u32 = 16 << 20;
 
@@ -42,8 +44,35 @@ pub struct Pace {
     pub election: Duration,
 }
 
+/// Whether a member waits for what this one commits.
+#[derive(Default)]
+pub struct Hurry {
+    until: Mutex<Option<Instant>>,
+    called: Notify,
+}
+
+impl Hurry {
+    /// It does, or did a moment ago.
+    pub fn is_on(&self) -> bool {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn call(&self) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + HURRY);
+        self.called.notify_waiters();
+    }
+
+    /// At most this long.
+    pub async fn wait(&self, linger: Duration) {
+        // An error is the end of the lingering.
+        let _ = tokio::time::timeout(linger, self.called.notified()).await;
+    }
+}
+
 #[derive(Default)]
 struct Known {
+    hurry: Arc<Hurry>,
     urls: Vec<String>,
     lines: BTreeMap<Line, Client>,
     in_touch_since: Option<Instant>,
@@ -135,6 +164,17 @@ impl PeerBook {
         }
         let open = || open(Arc::downgrade(self), id, self.pace);
         known.lines.entry(line).or_insert_with(open).clone()
+    }
+
+    pub fn hurry_of(&self, id: u64) -> Arc<Hurry> {
+        self.pages().peers.entry(id).or_default().hurry.clone()
+    }
+
+    /// This member waits: what is committed must not wait for company.
+    pub fn hurry(&self, id: u64) {
+        if let Some(known) = self.pages().peers.get(&id) {
+            known.hurry.call();
+        }
     }
 
     /// A message with our name on it.

@@ -9,6 +9,7 @@ mod connection;
 mod dial;
 mod discover;
 mod identity;
+mod outgoing;
 mod server;
 mod touch;
 pub(crate) mod wire;
