@@ -5,8 +5,13 @@
 //! holds: a test waits for conditions and never for time; a member dies with the test that started it.
 
 pub mod calls;
+pub mod chance;
+pub mod checker;
 pub mod client;
+pub mod cluster;
+pub mod history;
 pub mod http;
+pub mod load;
 pub mod member;
 pub mod ports;
 pub mod program;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const PROTOS: [&str; 10] = [
+const PROTOS: [&str; 11] = [
     "mvccpb/kv.proto",
     "etcdserverpb/kv.proto",
     "etcdserverpb/watch.proto",
@@ -12,6 +12,7 @@ const PROTOS: [&str; 10] = [
     "etcdserverpb/auth.proto",
     "etcdserverpb/raft.proto",
     "grpc/health/v1/health.proto",
+    "taffrail/peer.proto",
     "taffrail/question.proto",
 ];
 

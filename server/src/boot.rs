@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use taffrail_api::{Api, ApiConfig, Metrics};
-use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
+use taffrail_consensus::{ClusterFacts, Dialer, Machine, Node, NodeConfig, Peer, PlainDialer, discover};
 use taffrail_member::{
-    CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules,
+    CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules, check_not_older,
 };
 use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Settings;
-use crate::config::{Config, join};
+use crate::config::{Config, Seat, join};
 use crate::data_dir::{DataDir, Locked};
 use crate::serve::Doors;
 use crate::telemetry::{self, Observer};
@@ -37,12 +37,14 @@ pub fn run(config: Config, settings: &Settings) -> Result<()> {
 async fn live(config: Config) -> Result<()> {
     let metrics = Arc::new(Metrics::new(config.extensive_metrics)?);
     metrics.set_started(unix_time().as_secs_f64());
+    let dialer: Arc<dyn Dialer> = Arc::new(PlainDialer);
     let dir = match DataDir::lock(&config.data_dir, config.wal_dir.as_deref())? {
         Locked::Claimed(dir) => dir,
-        Locked::Unclaimed(empty) => empty.claim(&join(None, &config.bootstrap, config.learners_max)?)?,
+        Locked::Unclaimed(empty) => empty.claim(&seat(&config, &dialer).await?)?,
     };
-    let doors = Doors::open(&config).await?;
-    let member = wake(&config, &dir, &metrics).await?;
+    let mut doors = Doors::open(&config).await?;
+    let (node, member) = wake(&config, &dir, &metrics, dialer).await?;
+    let peers = doors.serve_peers(&node.peer_service(), &config);
     if config.features.initial_corrupt_check {
         member.check_initially().await?;
     }
@@ -58,36 +60,70 @@ async fn live(config: Config) -> Result<()> {
     tokio::select! {
         () = serve => {}
         cause = member.failed() => return Err(anyhow!("stopped, because going on could lose data: {cause}")),
+        () = node.removed() => leave_for_good(&dir)?,
         signal = told_to_stop() => tracing::info!(signal = signal?, "received signal, shutting down"),
     }
     tokio::spawn(leave_at_second_signal());
+    // First, so that the others have a leader while this member says good-bye to its clients.
+    node.step_aside().await;
     member.close_streams();
     serving.drain().await;
     member.shutdown().await;
+    drop(peers);
     tracing::info!("closed member");
     Ok(())
 }
 
+/// Which member of which cluster this is to be: asks those that are there already.
+async fn seat(config: &Config, dialer: &Arc<dyn Dialer>) -> Result<Seat> {
+    let mut found: Option<ClusterFacts> = None;
+    for url in config.bootstrap.others()? {
+        match discover(Arc::clone(dialer), &url).await {
+            Ok(facts) if !facts.members.is_empty() => found = Some(facts),
+            Ok(_) => {}
+            Err(error) => tracing::info!(%error, "could not get cluster response"),
+        }
+        if config.bootstrap.joining && found.is_some() {
+            break;
+        }
+        // One that knows of this member's earlier life counts for all.
+        if found.is_some() {
+            join(found.as_ref(), &config.bootstrap, config.learners_max)?;
+        }
+    }
+    join(found.as_ref(), &config.bootstrap, config.learners_max)
+}
+
+fn leave_for_good(dir: &DataDir) -> Result<()> {
+    tracing::warn!("the member has been permanently removed from the cluster");
+    tracing::info!("the data-dir used by this member must be removed");
+    dir.mark_removed()
+}
+
 /// From files to a member that takes part.
-async fn wake(config: &Config, dir: &DataDir, metrics: &Arc<Metrics>) -> Result<Member> {
+async fn wake(
+    config: &Config,
+    dir: &DataDir,
+    metrics: &Arc<Metrics>,
+    dialer: Arc<dyn Dialer>,
+) -> Result<(Node, Member)> {
     let path = dir.store();
     let opened = tokio::task::spawn_blocking(move || Store::open(&path, &Options::default())).await?;
     let (store, applier) = opened.context("cannot open the store")?;
+    let cluster_version = store.view().cluster_version();
+    check_not_older(&config.version, cluster_version.as_deref()).map_err(anyhow::Error::msg)?;
     let ears = Ears::new(&store);
     let machine = Machine {
         store: store.clone(),
         applier,
         listener: Arc::clone(&ears) as _,
+        identify: taffrail_member::id_of,
     };
     let observer = Arc::new(Observer::new(Arc::clone(metrics)));
-    let node = Node::start_recorded(node_config(config, dir), machine, observer).await;
+    let node = Node::start_with(node_config(config, dir), machine, dialer, observer).await;
     let node = node.context("cannot start from the raft log")?;
-    if !node.is_founded().await {
-        node.found(founders(dir))
-            .await
-            .context("cannot write the first membership")?;
-    }
-    Ok(Member::start(member_config(config, dir), store, node, ears))
+    let member = Member::start(member_config(config, dir), store, node.clone(), ears);
+    Ok((node, member))
 }
 
 fn node_config(config: &Config, dir: &DataDir) -> NodeConfig {
@@ -95,26 +131,31 @@ fn node_config(config: &Config, dir: &DataDir) -> NodeConfig {
         cluster_id: dir.identity.cluster_id,
         member_id: dir.identity.member_id,
         incarnation: dir.identity.incarnation,
-        founders: None,
+        founders: founders(dir),
+        alone: config.force_new_cluster.then(|| Peer {
+            peer_urls: config.bootstrap.peer_urls.clone(),
+            learner: false,
+        }),
         log_dir: dir.wal().to_owned(),
         heartbeat_interval: config.heartbeat_interval,
         election_timeout: config.election_timeout,
+        pre_vote: config.pre_vote,
+        elect_early: config.initial_election_tick_advance,
         snapshot_count_entries: config.snapshot_count_entries,
         snapshot_catchup_entries: config.snapshot_catchup_entries,
         unsafe_no_fsync: config.unsafe_no_fsync,
     }
 }
 
-fn founders(dir: &DataDir) -> BTreeMap<u64, Peer> {
+/// None in a member that joined a cluster.
+fn founders(dir: &DataDir) -> Option<BTreeMap<u64, Peer>> {
     let peer = |urls: &Vec<String>| Peer {
         peer_urls: urls.clone(),
         learner: false,
     };
-    dir.identity
-        .founders
-        .iter()
-        .map(|founder| (founder.id, peer(&founder.peer_urls)))
-        .collect()
+    let founders = dir.identity.founders.iter();
+    let founders: BTreeMap<u64, Peer> = founders.map(|founder| (founder.id, peer(&founder.peer_urls))).collect();
+    (!founders.is_empty()).then_some(founders)
 }
 
 fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {

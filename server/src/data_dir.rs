@@ -106,10 +106,6 @@ impl DataDir {
         Ok(dir)
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the door to the other members, which comes next")
-    )]
     /// Remembers, durably, that the member was removed: it must never take part again.
     ///
     /// # Errors

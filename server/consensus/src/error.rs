@@ -28,12 +28,6 @@ impl StartError {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum FoundError {
-    #[error("{0}")]
-    Refused(String),
-}
-
 /// Why a proposal has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProposeError {

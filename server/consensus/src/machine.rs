@@ -8,7 +8,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, RaftSnapshotBuilder};
 use tokio::sync::mpsc;
 
-use crate::apply::{Job, gone};
+use crate::apply::{Entries, Job, gone};
 use crate::failure::Failure;
 use crate::log::entry_bytes;
 use crate::membership;
@@ -51,7 +51,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         if let Some(why) = self.failure.get() {
             return Err(io::Error::other(why));
         }
-        let (mut job, mut bytes) = (Job::default(), 0);
+        let (mut job, mut bytes) = (Entries::default(), 0);
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
             let entry = from_raft(entry)?;
@@ -59,17 +59,16 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             job.entries.push(entry);
             job.responders.push(responder);
             if job.entries.len() >= JOB_ENTRIES_MAX || bytes >= JOB_BYTES_MAX {
-                self.send(std::mem::take(&mut job)).await?;
+                self.send(Job::Entries(std::mem::take(&mut job))).await?;
                 bytes = 0;
             }
         }
         // Nobody waits here until it is applied: commits that come meanwhile could not share a store batch with it.
-        // So openraft counts entries as applied that are only on their way; who needs to know asks `Shared`, and a
-        // read barrier goes through the same queue.
+        // So openraft counts entries as applied that are only on their way; who needs to know asks `Shared`.
         if job.entries.is_empty() {
             Ok(())
         } else {
-            self.send(job).await
+            self.send(Job::Entries(job)).await
         }
     }
 
@@ -91,11 +90,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         }
     }
 
-    async fn install_snapshot(&mut self, _meta: &SnapshotMeta, _snapshot: SnapshotData) -> io::Result<()> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this version does not receive snapshots from peers",
-        ))
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
+        let SnapshotData::Received(state) = snapshot else {
+            return Err(io::Error::other("only what another member has sent is installed"));
+        };
+        tracing::info!(position = ?meta.last_log_id, "installing a raft snapshot");
+        let (job, installed) = Job::install(state);
+        self.send(job).await?;
+        installed.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// The state itself is the snapshot: a view costs nothing until somebody reads it.
@@ -160,15 +162,14 @@ fn snapshot(look: Look) -> io::Result<RaftSnapshot> {
     let Look {
         position,
         membership,
-        view,
+        pinned,
+        ..
     } = look;
     let last_membership = membership::stored(membership).map_err(io::Error::other)?;
     let meta = SnapshotMeta {
         last_log_id: log_id(position),
         last_membership,
     };
-    Ok(RaftSnapshot {
-        meta,
-        snapshot: SnapshotData { view },
-    })
+    let snapshot = SnapshotData::Here(pinned);
+    Ok(RaftSnapshot { meta, snapshot })
 }

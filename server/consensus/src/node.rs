@@ -1,7 +1,7 @@
 //! One consensus node: the only handle other rooms hold.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,21 +10,28 @@ use openraft::errors::{ClientWriteError, RaftError};
 use taffrail_store::Answer;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::ask::Answerer;
 use crate::barrier::Reader;
-use crate::error::{BarrierError, FoundError, ProposeError};
+use crate::error::{BarrierError, ProposeError};
 use crate::failure::Failure;
+use crate::forward::{Forwarder, Unanswered};
 use crate::log::Log;
 use crate::machine::StateMachine;
 use crate::membership;
-use crate::peer::Peer;
+use crate::peer::{Peer, PeerBook, PeerInner, PeerService, service};
 use crate::shared::{Progress, Proposals, Shared};
+use crate::state::State;
 use crate::types::{Request, TypeConfig};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
 /// Threads that hold files get this long to let go of them at shutdown.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What was not appended is tried again after this, or when somebody else leads.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
+/// Who leads, as far as this member can tell: none once nothing was heard of a leader for an election timeout, and in
+/// a leader that a quorum does not answer any more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Leadership {
     pub leader: Option<u64>,
@@ -37,9 +44,16 @@ pub struct Node {
 }
 
 pub(crate) struct Inner {
+    pub member_id: u64,
     pub raft: Raft,
     pub shared: Arc<Shared>,
     pub failure: Failure,
+    pub book: Arc<PeerBook>,
+    pub state: Arc<dyn State>,
+    pub forwarder: Forwarder,
+    pub answerer: Arc<OnceLock<Arc<dyn Answerer>>>,
+    /// Held by a change of the membership.
+    pub changing: tokio::sync::Mutex<()>,
     pub leadership: watch::Receiver<Leadership>,
     pub readers: mpsc::Sender<Reader>,
     /// Taken at shutdown.
@@ -54,52 +68,86 @@ pub(crate) struct Open {
 }
 
 impl Node {
-    /// Whether this log has ever held anything.
-    pub async fn is_founded(&self) -> bool {
-        // A stopped node had something to stop.
-        self.inner.raft.is_initialized().await.unwrap_or(true)
-    }
-
-    /// Writes the first membership into an empty log.
-    pub async fn found(&self, members: BTreeMap<u64, Peer>) -> Result<(), FoundError> {
-        if members.values().any(|peer| peer.learner) {
-            return Err(FoundError::Refused(
-                "the first members of a cluster must all be voters".into(),
-            ));
-        }
-        self.inner
-            .raft
-            .initialize(members)
-            .await
-            .map_err(|error| FoundError::Refused(error.to_string()))
-    }
-
-    /// Answers once the entry is durable on a quorum and applied here.
-    pub async fn propose(&self, request: Bytes) -> Result<Answer, ProposeError> {
+    /// Answers once the entry is durable on a quorum and applied here, whoever leads. `id` is the one that the
+    /// request carries. What is certainly not appended is tried again for as long as somebody waits; what may have
+    /// been never is.
+    pub async fn propose(&self, id: u64, request: Bytes) -> Result<Answer, ProposeError> {
         let pending = self.inner.shared.pending();
-        let written = self
-            .inner
-            .raft
-            .client_write(Request(request))
-            .await
-            .map_err(|error| match error {
-                RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ProposeError::NoLeader,
-                RaftError::APIError(_) => ProposeError::LeaderChanged,
-                RaftError::Fatal(_) => ProposeError::Stopped,
-            })?;
-        pending.answered();
-        Ok(written.data)
+        let mut leadership = self.leadership();
+        loop {
+            match self.try_propose(id, request.clone(), &mut leadership).await {
+                Some(result) => {
+                    if result.is_ok() {
+                        pending.answered();
+                    }
+                    return result;
+                }
+                None => self.pause(&mut leadership).await?,
+            }
+        }
     }
 
-    /// Returns once everything acknowledged before the call is applied here.
+    /// None if nothing was appended.
+    async fn try_propose(
+        &self,
+        id: u64,
+        request: Bytes,
+        leadership: &mut watch::Receiver<Leadership>,
+    ) -> Option<Result<Answer, ProposeError>> {
+        let Leadership { leader, term } = *leadership.borrow_and_update();
+        if leader == Some(self.inner.member_id) {
+            return self.append(request).await;
+        }
+        match self.inner.forwarder.forward(leader?, term, id, request).await {
+            Ok(answer) => Some(Ok(answer)),
+            Err(Unanswered::NotAppended) => None,
+            Err(Unanswered::Unknown) => Some(Err(ProposeError::LeaderChanged)),
+        }
+    }
+
+    async fn append(&self, request: Bytes) -> Option<Result<Answer, ProposeError>> {
+        match self.inner.raft.client_write(Request(request)).await {
+            Ok(written) => Some(Ok(written.data)),
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => None,
+            Err(RaftError::APIError(_)) => Some(Err(ProposeError::LeaderChanged)),
+            Err(RaftError::Fatal(_)) => Some(Err(ProposeError::Stopped)),
+        }
+    }
+
+    /// Until somebody else leads, or a moment.
+    async fn pause(&self, leadership: &mut watch::Receiver<Leadership>) -> Result<(), ProposeError> {
+        if self.inner.shared.is_stopped() {
+            return Err(ProposeError::Stopped);
+        }
+        // An error means that the node stops; the next look finds out.
+        let _ = tokio::time::timeout(RETRY_PAUSE, leadership.changed()).await;
+        Ok(())
+    }
+
+    /// Returns once everything acknowledged before the call is applied here. Tries for as long as somebody waits.
     pub async fn read_barrier(&self) -> Result<(), BarrierError> {
+        let mut leadership = self.leadership();
+        loop {
+            leadership.borrow_and_update();
+            match self.try_barrier().await {
+                Err(BarrierError::NoLeader | BarrierError::LeaderChanged) => {
+                    let paused = self.pause(&mut leadership).await;
+                    paused.map_err(|_| BarrierError::Stopped)?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// One try: a barrier that the present leader confirms, or an error at once.
+    pub async fn try_barrier(&self) -> Result<(), BarrierError> {
         if self.inner.shared.is_solo() {
             return Ok(());
         }
         let (reader, passed) = oneshot::channel();
         self.inner
             .readers
-            .send(reader)
+            .send(Reader::Local(reader))
             .await
             .map_err(|_| BarrierError::Stopped)?;
         passed.await.unwrap_or(Err(BarrierError::Stopped))
@@ -121,6 +169,19 @@ impl Node {
         let metrics = self.inner.raft.server_metrics();
         let stored = metrics.borrow_watched().membership_config.clone();
         membership::members(stored.membership())
+    }
+
+    /// What the peer port serves.
+    pub fn peer_service(&self) -> PeerService {
+        let inner = &self.inner;
+        service(PeerInner {
+            raft: inner.raft.clone(),
+            book: inner.book.clone(),
+            state: inner.state.clone(),
+            shared: inner.shared.clone(),
+            readers: inner.readers.clone(),
+            answerer: inner.answerer.clone(),
+        })
     }
 
     /// Resolves with the cause if the node can no longer run: the process must stop.

@@ -12,6 +12,15 @@ pub trait Recorder: Send + Sync + 'static {
     fn apply(&self, took: Duration, entries: u64) {}
     /// One raft snapshot made durable.
     fn snapshot(&self, took: Duration) {}
+    /// One message of entries on its way to a peer.
+    fn peer_sent(&self, to: u64, bytes: u64) {}
+    fn peer_received(&self, from: u64, bytes: u64) {}
+    fn peer_send_failed(&self, to: u64) {}
+    /// A ping and its answer.
+    fn peer_round_trip(&self, to: u64, took: Duration) {}
+    /// One whole state sent to a peer, or not.
+    fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {}
+    fn snapshot_received(&self, from: u64, whole: bool, took: Duration) {}
 }
 
 /// Counts nothing.

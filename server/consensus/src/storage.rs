@@ -158,7 +158,7 @@ pub fn from_raft(entry: RaftEntry) -> io::Result<Entry> {
     Ok(Entry { position, content })
 }
 
-fn into_raft(entry: Entry) -> io::Result<RaftEntry> {
+pub fn into_raft(entry: Entry) -> io::Result<RaftEntry> {
     let log_id = log_id(entry.position).ok_or_else(|| io::Error::other("an entry without an index"))?;
     let payload = match entry.content {
         Content::Blank => EntryPayload::Blank,

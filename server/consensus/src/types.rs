@@ -2,15 +2,17 @@
 //!
 //! openraft counts entries from 0 and says "none" with an `Option`; a `Position` counts from 1 and 0 is "none".
 
+use std::any::Any;
 use std::fmt;
 
 use bytes::Bytes;
 use openraft::impls::leader_id_std;
 use openraft::storage::Snapshot;
 use openraft::type_config::alias::{CommittedLeaderIdOf, EntryOf, LogIdOf, SnapshotMetaOf, StoredMembershipOf, VoteOf};
-use taffrail_store::{Answer, Position, View};
+use taffrail_store::{Answer, Position};
 
 use crate::peer::Peer;
+use crate::state::Pinned;
 
 openraft::declare_raft_types!(
     pub TypeConfig:
@@ -45,10 +47,10 @@ impl fmt::Display for Request {
     }
 }
 
-/// A raft snapshot not yet put into bytes: whoever sends it reads the view.
-pub struct SnapshotData {
-    #[expect(dead_code, reason = "read by whoever sends it to a peer, which this version cannot")]
-    pub view: Option<View>,
+/// A raft snapshot: our own state, not yet put into bytes, or one that came from another member.
+pub enum SnapshotData {
+    Here(Option<Pinned>),
+    Received(Box<dyn Any + Send>),
 }
 
 pub fn position(log_id: &LogId) -> Position {

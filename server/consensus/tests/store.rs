@@ -24,6 +24,8 @@ impl Listener for Events {
             Ordering::Relaxed,
         );
     }
+
+    fn installed(&self, _: &View) {}
 }
 
 async fn start(folder: &Path, snapshot_count_entries: u64) -> (Node, Store, Arc<Events>) {
@@ -33,10 +35,22 @@ async fn start(folder: &Path, snapshot_count_entries: u64) -> (Node, Store, Arc<
         cluster_id: 1,
         member_id: 3,
         incarnation: 1,
-        founders: None,
+        founders: Some(
+            [(
+                3,
+                Peer {
+                    peer_urls: vec!["http://localhost:2380".into()],
+                    learner: false,
+                },
+            )]
+            .into(),
+        ),
+        alone: None,
         log_dir: folder.join("log"),
         heartbeat_interval: Duration::from_millis(100),
         election_timeout: Duration::from_millis(1000),
+        pre_vote: true,
+        elect_early: true,
         snapshot_count_entries,
         snapshot_catchup_entries: 10,
         unsafe_no_fsync: false,
@@ -45,6 +59,7 @@ async fn start(folder: &Path, snapshot_count_entries: u64) -> (Node, Store, Arc<
         store: store.clone(),
         applier,
         listener: listener.clone(),
+        identify: |_| None,
     };
     (Node::start(config, machine).await.unwrap(), store, listener)
 }
@@ -83,22 +98,12 @@ fn count(store: &Store) -> i64 {
 async fn puts_survive_restarts_and_raft_snapshots() {
     let folder = tempfile::tempdir().unwrap();
     let (node, store, listener) = start(folder.path(), 50).await;
-    assert!(!node.is_founded().await);
-    node.found(
-        [(
-            3,
-            Peer {
-                peer_urls: vec!["http://localhost:2380".into()],
-                learner: false,
-            },
-        )]
-        .into(),
-    )
-    .await
-    .unwrap();
     leading(&node).await;
     for number in 0..200 {
-        assert!(matches!(node.propose(put(number)).await.unwrap(), Ok(Response::Put(_))));
+        assert!(matches!(
+            node.propose(number, put(number)).await.unwrap(),
+            Ok(Response::Put(_))
+        ));
     }
     assert_eq!((count(&store), listener.0.load(Ordering::Relaxed)), (200, 200));
     node.shutdown().await;
@@ -107,10 +112,9 @@ async fn puts_survive_restarts_and_raft_snapshots() {
     for round in 1..3 {
         let (node, store, listener) = start(folder.path(), 50).await;
         leading(&node).await;
-        assert!(node.is_founded().await);
         assert_eq!(node.members()[&3].peer_urls, ["http://localhost:2380"]);
         let again = put(200 + round);
-        assert!(node.propose(again).await.unwrap().is_ok());
+        assert!(node.propose(200 + round, again).await.unwrap().is_ok());
         assert_eq!(
             (count(&store), listener.0.load(Ordering::Relaxed)),
             (200 + round as i64, 1)

@@ -40,6 +40,26 @@ pub(crate) fn encode<M: Message>(id: u64, proposal: Proposal, request: &M) -> By
     entry.freeze()
 }
 
+/// The header's id of an encoded request: the one by which its proposer knows it.
+pub fn id_of(entry: &[u8]) -> Option<u64> {
+    /// Both fields are messages, so both are read the same way.
+    const LENGTH_DELIMITED: u64 = 2;
+    let mut rest = entry;
+    while !rest.is_empty() {
+        let tag = prost::encoding::decode_varint(&mut rest).ok()?;
+        let length = prost::encoding::decode_varint(&mut rest).ok()?;
+        let field = rest.get(..usize::try_from(length).ok()?)?;
+        if tag & 7 != LENGTH_DELIMITED {
+            return None;
+        }
+        if tag >> 3 == u64::from(HEADER) {
+            return Some(RequestHeader::decode(field).ok()?.id);
+        }
+        rest = &rest[field.len()..];
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use taffrail_proto::etcdserverpb::{AlarmRequest, InternalRaftRequest, LeaseGrantRequest, PutRequest};
@@ -81,6 +101,18 @@ mod tests {
                 ..Default::default()
             }
         );
+    }
+
+    #[test]
+    fn the_id_is_found_without_reading_the_request() {
+        let put = PutRequest {
+            value: vec![7; 300].into(),
+            ..Default::default()
+        };
+        assert_eq!(id_of(&encode(u64::MAX, Proposal::Put, &put)), Some(u64::MAX));
+        assert_eq!(id_of(&encode(9, Proposal::Alarm, &AlarmRequest::default())), Some(9));
+        assert_eq!(id_of(b""), None);
+        assert_eq!(id_of(b"\x22\xff"), None);
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub use config::{
 };
 pub use counters::Counters;
 pub use ears::Ears;
+pub use entry::id_of;
 pub use error::{
     BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError,
 };

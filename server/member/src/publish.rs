@@ -23,11 +23,11 @@ impl Member {
         );
     }
 
-    /// The incarnation of the config belongs here too, once `Attributes` has a field for it.
     fn own_attributes(&self) -> Attributes {
         Attributes {
             name: self.0.config.name.clone(),
             client_urls: self.0.config.client_urls.clone(),
+            incarnation: self.0.config.incarnation,
         }
     }
 

@@ -1,6 +1,5 @@
 //! The reading door: barrier, view, answer.
 
-use taffrail_consensus::BarrierError;
 use taffrail_proto::etcdserverpb::request_op::Request;
 use taffrail_proto::etcdserverpb::{RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use taffrail_store::{RangeError, View};
@@ -36,7 +35,7 @@ impl Member {
 
     /// Returns once everything acknowledged before the call can be read here.
     pub async fn barrier(&self) -> Result<(), ReadError> {
-        let passed = tokio::time::timeout(self.0.config.request_timeout, self.barrier_once_led());
+        let passed = tokio::time::timeout(self.0.config.request_timeout, self.0.node.read_barrier());
         let result = match passed.await {
             Ok(result) => result.map_err(ReadError::from),
             Err(_) => {
@@ -48,16 +47,6 @@ impl Member {
             self.0.ears.counters.read_barriers_failed.add(1);
         }
         result
-    }
-
-    /// Waits until somebody leads: asking again changes nothing.
-    async fn barrier_once_led(&self) -> Result<(), BarrierError> {
-        loop {
-            match self.0.node.read_barrier().await {
-                Err(BarrierError::NoLeader) => self.pause_until_led().await,
-                passed => return passed,
-            }
-        }
     }
 
     /// The newest state applied here, maybe behind what the cluster has acknowledged.

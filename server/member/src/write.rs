@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use prost::Message;
 use taffrail_consensus::ProposeError;
 use taffrail_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
     PutRequest, PutResponse, TxnRequest, TxnResponse,
 };
-use taffrail_store::{Answer, Response};
+use taffrail_store::Response;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -88,11 +87,12 @@ impl Member {
         request: M,
     ) -> impl Future<Output = Result<Response, WriteError>> + Send + use<'_, M> {
         // Encoded before anything waits: thousands of requests may wait at a time, and each holds only its entry.
-        let entry = entry::encode(self.0.ids.next(), proposal, &request);
+        let id = self.0.ids.next();
+        let entry = entry::encode(id, proposal, &request);
         async move {
             let _permit = self.admit(entry.len())?;
             let started = Instant::now();
-            let answer = tokio::time::timeout(self.0.config.request_timeout, self.propose_once_led(entry)).await;
+            let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(id, entry)).await;
             Ok(answer.map_err(|_| WriteError::TimedOut(self.timeout_since(started)))???)
         }
     }
@@ -104,22 +104,13 @@ impl Member {
         proposal: Proposal,
         request: &M,
     ) -> Result<Response, WriteError> {
-        let entry = entry::encode(self.0.ids.next(), proposal, request);
         if !self.is_leader() {
             return Err(ProposeError::NoLeader.into());
         }
-        let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(entry)).await;
+        let id = self.0.ids.next();
+        let entry = entry::encode(id, proposal, request);
+        let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(id, entry)).await;
         Ok(answer.map_err(|_| WriteError::TimedOut(Timeout::Unexplained))???)
-    }
-
-    /// Waits until somebody leads. Only what was certainly not appended is proposed again.
-    async fn propose_once_led(&self, entry: Bytes) -> Result<Answer, ProposeError> {
-        loop {
-            match self.0.node.propose(entry.clone()).await {
-                Err(ProposeError::NoLeader) => self.pause_until_led().await,
-                answer => return answer,
-            }
-        }
     }
 
     fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, WriteError> {

@@ -27,12 +27,12 @@ pub mod etcdserverpb {
     include!(concat!(env!("OUT_DIR"), "/etcdserverpb.rs"));
 }
 
-/// What members ask each other beside raft; the only messages that are not etcd's.
-pub mod taffrailpb {
-    include!(concat!(env!("OUT_DIR"), "/taffrailpb.rs"));
-}
-
 /// gRPC's own health service.
 pub mod health {
     include!(concat!(env!("OUT_DIR"), "/grpc.health.v1.rs"));
+}
+
+/// What members say to each other; the only messages that are not etcd's.
+pub mod taffrailpb {
+    include!(concat!(env!("OUT_DIR"), "/taffrailpb.rs"));
 }

@@ -71,10 +71,6 @@ impl Bootstrap {
         })
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the door to the other members, which comes next")
-    )]
     /// Who can tell about the cluster: the peer URLs of every other member that was named.
     pub fn others(&self) -> Result<Vec<String>> {
         let members = self.members()?;

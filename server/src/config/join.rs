@@ -1,24 +1,9 @@
 //! What a member without data makes of what running members tell about their cluster.
 
 use anyhow::{Context, Result, bail, ensure};
+use taffrail_consensus::ClusterFacts;
 
 use super::bootstrap::{Bootstrap, FirstMember, Seat, same_addresses};
-
-/// A running cluster, as one of its members told it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClusterFacts {
-    pub cluster_id: u64,
-    pub members: Vec<KnownMember>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KnownMember {
-    pub id: u64,
-    pub peer_urls: Vec<String>,
-    pub learner: bool,
-    /// It has published its name once.
-    pub started: bool,
-}
 
 /// Decides whose seat this is: in a new cluster, if nobody of it has been at work before; else in the one that is
 /// there. `facts` is none if no member could be asked.
@@ -108,6 +93,7 @@ fn told(facts: &ClusterFacts) -> String {
 mod tests {
     use super::*;
     use crate::args::Settings;
+    use taffrail_consensus::KnownMember;
 
     fn flags(state: &str) -> Bootstrap {
         let words = [

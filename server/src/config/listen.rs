@@ -9,7 +9,6 @@ use crate::args::Settings;
 #[derive(Debug, Clone, Default)]
 pub struct Listen {
     pub client: Vec<SocketAddr>,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     pub peer: Vec<SocketAddr>,
     /// Where HTTP has ports of its own; then the client addresses speak gRPC alone.
     pub client_http: Vec<SocketAddr>,

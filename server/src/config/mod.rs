@@ -53,12 +53,9 @@ pub struct Config {
     /// Membership changes that would cost the quorum are refused.
     pub strict_reconfig_check: bool,
     pub learners_max: usize,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// Makes a cluster of one out of what is left.
     pub force_new_cluster: bool,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     pub pre_vote: bool,
-    #[expect(dead_code, reason = "for the door to the other members, which comes next")]
     /// Elect faster after boot.
     pub initial_election_tick_advance: bool,
     /// None is never.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod counted;
+mod peers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,12 +11,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use axum::Router;
 use taffrail_api::{Api, Grpc, Metrics};
+use taffrail_consensus::PeerService;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use connection::{Connections, Service};
+use peers::Peers;
 
 /// How long requests under way may take after the member was told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
@@ -25,6 +28,7 @@ const BACKLOG_CONNECTIONS: u32 = 4096;
 /// Every port, bound before anything else is woken: a port in use is found out first.
 pub struct Doors {
     client: Vec<TcpListener>,
+    peer: Vec<TcpListener>,
     client_http: Vec<TcpListener>,
     metrics: Vec<TcpListener>,
 }
@@ -40,15 +44,22 @@ impl Doors {
     pub async fn open(config: &Config) -> Result<Self> {
         Ok(Doors {
             client: bind(&config.listen.client, config)?,
+            peer: bind(&config.listen.peer, config)?,
             client_http: bind(&config.listen.client_http, config)?,
             metrics: bind(&config.listen.metrics, config)?,
         })
+    }
+
+    /// The other members come in as soon as there is a node, which needs them to have a leader.
+    pub fn serve_peers(&mut self, service: &PeerService, config: &Config) -> Peers {
+        Peers::serve(std::mem::take(&mut self.peer), service, config.election_timeout)
     }
 
     /// Metrics and health at once; clients wait in the kernel's queue until [`Serving::open`].
     pub fn serve(self, api: Api, config: &Config, metrics: &Arc<Metrics>) -> Serving {
         let Doors {
             client,
+            peer: _,
             client_http,
             metrics: metrics_doors,
         } = self;

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use fjall::compaction::filter::{CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict};
 use fjall::config::FilterPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
+use crate::home::Home;
 use crate::schema::history;
 use crate::{OpenError, Options, StoreFailure};
 
@@ -27,15 +28,21 @@ pub(crate) struct Engine {
     pub(crate) scratch: PathBuf,
     /// Rows of `history` not yet written may grow to so many bytes.
     pub(crate) unwritten_history_bytes: usize,
+    /// How much of what lies below the floor is dropped, in logical bytes.
+    pub(crate) cleaned_bytes: AtomicU64,
     droppable: Arc<AtomicI64>,
+    /// Dropped last: it may take the folder with it.
+    pub(crate) home: Home,
 }
 
 impl Engine {
-    pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
-        Self::open_at(dir, options).map_err(|why| open_error(dir, why))
+    pub(crate) fn open(home: Home, options: &Options) -> Result<Self, OpenError> {
+        let dir = home.path();
+        Self::open_at(home, options).map_err(|why| open_error(&dir, why))
     }
 
-    fn open_at(dir: &Path, options: &Options) -> Result<Self, fjall::Error> {
+    fn open_at(home: Home, options: &Options) -> Result<Self, fjall::Error> {
+        let dir = home.path();
         let droppable = Arc::new(AtomicI64::new(i64::MIN));
         let database = Database::builder(dir.join("engine"))
             .cache_size(options.cache_bytes)
@@ -54,8 +61,15 @@ impl Engine {
             database,
             scratch: dir.join("scratch"),
             unwritten_history_bytes: options.unwritten_history_bytes,
+            cleaned_bytes: AtomicU64::new(0),
             droppable,
+            home,
         })
+    }
+
+    /// Lets the files go, and leaves the folder as it is.
+    pub(crate) fn close(self) -> Home {
+        self.home
     }
 
     /// From now on, merging tables of `history` drops what was superseded at `floor` or before. The floor must be

@@ -72,7 +72,7 @@ impl Store {
         revisions: impl IntoIterator<Item = Result<StoredRevision, StoreFailure>>,
     ) -> Result<(), OpenError> {
         let shared = Arc::new(Shared::open(dir, options)?);
-        let mut loader = Loader::new(shared, options, meta);
+        let mut loader = Loader::new(shared, meta);
         loader.load(revisions).map_err(|why| match why {
             StoreFailure::Damaged(why) => OpenError::Damaged {
                 dir: dir.to_path_buf(),
@@ -91,9 +91,9 @@ struct Loader {
 }
 
 impl Loader {
-    fn new(shared: Arc<Shared>, options: &Options, meta: LoadMeta) -> Self {
+    fn new(shared: Arc<Shared>, meta: LoadMeta) -> Self {
         Self {
-            writer: Writer::new(shared, options.recent_records_bytes),
+            writer: Writer::new(shared),
             meta,
             last: None,
             bytes: 0,
@@ -197,7 +197,7 @@ impl Loader {
         state.floor_bytes = floor_bytes;
         state.position = self.meta.position;
         self.writer.commit()?;
-        self.writer.shared().engine.database.persist(PersistMode::SyncAll)?;
+        self.writer.committed().engine.database.persist(PersistMode::SyncAll)?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use taffrail_proto::membershippb::{Attributes, DowngradeInfoSetRequest};
 use crate::engine::Engine;
 use crate::mvcc::Counts;
 use crate::schema::state::StateRow;
-use crate::schema::{alarm, attributes, chunk, damaged, membership, state};
+use crate::schema::{alarm, attributes, chunk, damaged, installed, membership, state};
 use crate::{Position, StoreFailure};
 
 /// etcd's own first revision: the first change makes 2.
@@ -42,6 +42,8 @@ pub(crate) struct Facts {
     pub(crate) cluster_version: Option<String>,
     pub(crate) downgrade: Option<DowngradeInfoSetRequest>,
     pub(crate) membership: Option<(Position, Bytes)>,
+    /// Of this member alone.
+    pub(crate) installed: Option<Position>,
 }
 
 impl State {
@@ -132,6 +134,7 @@ impl Facts {
             .map(attributes::parse_downgrade)
             .transpose()?;
         facts.membership = one(membership::KEY)?.map(|blob| membership::parse(&blob)).transpose()?;
+        facts.installed = one(installed::KEY)?.map(|value| installed::parse(&value)).transpose()?;
         Ok(facts)
     }
 

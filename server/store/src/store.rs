@@ -1,18 +1,20 @@
 //! A store as the member holds it: open, view, persist, clean.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use fjall::{AbstractTree, PersistMode, Readable};
+use fjall::{AbstractTree, PersistMode};
 
 use crate::apply::Applier;
 use crate::engine::Engine;
-use crate::mvcc::{Current, Generation, Pages, unwritten};
-use crate::schema::{cleaned, damaged, format, revision};
+use crate::home::Home;
+use crate::mvcc::{Generation, Pages};
+use crate::pinned::Pinned;
+use crate::schema::{cleaned, format, revision};
 use crate::state::State;
-use crate::view::{Pinned, View};
+use crate::view::View;
 use crate::whole;
 use crate::{OpenError, Position, StoreFailure};
 
@@ -54,46 +56,45 @@ pub struct Sizes {
 
 /// What applier, store and views have in common.
 pub(crate) struct Shared {
-    pub(crate) engine: Engine,
-    pub(crate) pages: Pages,
+    dir: PathBuf,
+    options: Options,
     newest: ArcSwap<Pinned>,
-    cleaned_bytes: AtomicU64,
+    pages: Pages,
+    /// How many states were about to come from other members.
+    incoming: AtomicU64,
 }
 
 impl Shared {
     pub(crate) fn open(dir: &Path, options: &Options) -> Result<Self, OpenError> {
         std::fs::create_dir_all(dir).map_err(StoreFailure::from)?;
-        format::check(dir)?;
-        whole::check(dir)?;
-        let engine = Engine::open(dir, options)?;
-        whole::mark(dir)?;
-        Self::read(engine).map_err(|why| open_error(dir, why))
+        let folder = format::check(dir)?;
+        let home = Home::newest(dir).map_err(StoreFailure::from)?;
+        let path = home.path();
+        whole::check(&path, folder)?;
+        let engine = Engine::open(home, options)?;
+        whole::mark(&path)?;
+        engine.home.sweep_others().map_err(StoreFailure::from)?;
+        let pinned = Pinned::read(engine).map_err(|why| open_error(dir, why))?;
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            options: options.clone(),
+            newest: ArcSwap::from_pointee(pinned),
+            pages: Pages::default(),
+            incoming: AtomicU64::new(0),
+        })
     }
 
-    fn read(engine: Engine) -> Result<Self, StoreFailure> {
-        let snapshot = engine.database.snapshot();
-        let state = match State::read(&engine, &snapshot)? {
-            Some(state) => state,
-            None if snapshot.first_key_value(&engine.current).is_some() => {
-                return Err(damaged("state", "missing beside data"));
-            }
-            None => State::fresh(),
-        };
-        let cleaned = snapshot.get(&engine.system, cleaned::KEY)?;
-        let cleaned_bytes = cleaned.map_or(Ok(0), |value| cleaned::parse(&value))?;
-        let generation = Arc::new(unwritten(&engine, &snapshot, state.floor)?);
-        let pinned = Pinned {
-            // Rows may have been written meanwhile.
-            snapshot: engine.database.snapshot(),
-            state,
-            generation,
-        };
-        Ok(Self {
-            engine,
-            pages: Pages::default(),
-            newest: ArcSwap::from_pointee(pinned),
-            cleaned_bytes: AtomicU64::new(cleaned_bytes),
-        })
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A folder for a state that is to come.
+    pub(crate) fn incoming(&self) -> Home {
+        Home::incoming(&self.dir, self.incoming.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn newest(&self) -> Arc<Pinned> {
@@ -101,35 +102,36 @@ impl Shared {
     }
 
     /// Makes what was just committed visible. Only the applier commits states, so the snapshot fits the state.
-    pub(crate) fn publish(&self, state: State, generation: Arc<Generation>) -> Arc<Pinned> {
+    pub(crate) fn publish(&self, engine: &Arc<Engine>, state: State, generation: Arc<Generation>) -> Arc<Pinned> {
         let floor_moved = self.newest.load().state.floor != state.floor;
         if floor_moved {
             self.pages.forget(state.floor, state.revision);
         }
         let pinned = Arc::new(Pinned {
-            snapshot: self.engine.database.snapshot(),
+            snapshot: engine.database.snapshot(),
             state,
             generation,
+            engine: engine.clone(),
         });
         self.newest.store(pinned.clone());
         pinned
     }
 
-    pub(crate) fn current<'a>(&'a self, pinned: &'a Pinned) -> Current<'a> {
-        let Pinned {
-            snapshot,
-            state,
-            generation,
-        } = pinned;
-        Current {
-            engine: &self.engine,
-            snapshot,
-            overlay: None,
-            recent: None,
-            counts: &state.counts,
-            revision: state.revision,
-            generation,
-        }
+    /// Makes a state visible that came whole. The one before it goes with its last reader.
+    pub(crate) fn replace(&self, pinned: Pinned) {
+        let before = self.newest.swap(Arc::new(pinned));
+        before.engine.home.leave();
+        self.pages.clear();
+    }
+
+    pub(crate) fn page_at(&self, revision: i64) -> Option<Arc<Pinned>> {
+        self.pages.at(revision)
+    }
+
+    /// Not if another store has taken its place: a page must not keep the old one alive.
+    pub(crate) fn remember_page(&self, page: &Arc<Pinned>) {
+        let is_live = || Arc::ptr_eq(&self.newest.load().engine, &page.engine);
+        self.pages.remember(page, is_live);
     }
 }
 
@@ -153,7 +155,7 @@ impl Store {
     /// Opens the store in `dir`, creating it when the folder is empty or absent. There is one applier to a store.
     pub fn open(dir: &Path, options: &Options) -> Result<(Store, Applier), OpenError> {
         let shared = Arc::new(Shared::open(dir, options)?);
-        let applier = Applier::new(shared.clone(), options.recent_records_bytes);
+        let applier = Applier::new(shared.clone());
         Ok((Store { shared }, applier))
     }
 
@@ -164,26 +166,26 @@ impl Store {
 
     /// Makes everything applied so far durable; blocks for an fsync. Returns the position that is now durable.
     pub fn persist(&self) -> Result<Position, StoreFailure> {
-        let position = self.shared.newest().state.position;
-        self.shared.engine.database.persist(PersistMode::SyncAll)?;
-        Ok(position)
+        let pinned = self.shared.newest();
+        pinned.engine.database.persist(PersistMode::SyncAll)?;
+        Ok(pinned.state.position)
     }
 
     /// Drops physically what the compaction floor allows; blocks. Returns the logical bytes let go. Doing it again
     /// does no harm: a member does it at start, in case a crash cut it short.
     pub fn clean(&self) -> Result<u64, StoreFailure> {
         let pinned = self.shared.newest();
-        let (floor, floor_bytes) = (pinned.state.floor, pinned.state.floor_bytes);
+        let (engine, floor, floor_bytes) = (pinned.engine.clone(), pinned.state.floor, pinned.state.floor_bytes);
+        // What is pinned could not be dropped.
         drop(pinned);
         if floor < 0 {
             return Ok(0);
         }
-        let engine = &self.shared.engine;
         // Had the floor been lost in a crash, reads above the older floor would find holes.
         engine.database.persist(PersistMode::SyncAll)?;
         engine.allow_dropping(floor);
-        self.drop_below(floor)?;
-        let before = self.shared.cleaned_bytes.swap(floor_bytes, Ordering::AcqRel);
+        drop_below(&engine, floor)?;
+        let before = engine.cleaned_bytes.swap(floor_bytes, Ordering::AcqRel);
         if before != floor_bytes {
             engine
                 .system
@@ -196,34 +198,41 @@ impl Store {
         Ok(floor_bytes.saturating_sub(before))
     }
 
-    /// `log` is never merged, so whole tables go; `history` is merged, so its filter sees every row.
-    fn drop_below(&self, floor: i64) -> Result<(), StoreFailure> {
-        let engine = &self.shared.engine;
-        engine.log.rotate_memtable_and_wait()?;
-        engine
-            .log
-            .tree
-            .drop_range(..revision::first_of(floor))
-            .map_err(fjall::Error::from)?;
-        engine.history.rotate_memtable_and_wait()?;
-        Ok(engine.history.major_compact()?)
-    }
-
     /// [`Sizes::total_bytes`] alone, which asks no disk: every write is measured against it.
     pub fn total_bytes(&self) -> u64 {
-        let state = &self.shared.newest().state;
-        let cleaned_bytes = self.shared.cleaned_bytes.load(Ordering::Acquire);
-        state.current_bytes + state.log_bytes - cleaned_bytes.min(state.log_bytes)
+        total_bytes(&self.shared.newest())
     }
 
     pub fn sizes(&self) -> Sizes {
         let pinned = self.shared.newest();
         let state = &pinned.state;
         Sizes {
-            total_bytes: self.total_bytes(),
+            total_bytes: total_bytes(&pinned),
             in_use_bytes: state.in_use_bytes(),
-            disk_bytes: self.shared.engine.disk_bytes().unwrap_or_default(),
+            disk_bytes: pinned.engine.disk_bytes().unwrap_or_default(),
             keys: state.counts.total(),
         }
     }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+fn total_bytes(pinned: &Pinned) -> u64 {
+    let state = &pinned.state;
+    let cleaned_bytes = pinned.engine.cleaned_bytes.load(Ordering::Acquire);
+    state.current_bytes + state.log_bytes - cleaned_bytes.min(state.log_bytes)
+}
+
+/// `log` is never merged, so whole tables go; `history` is merged, so its filter sees every row.
+fn drop_below(engine: &Engine, floor: i64) -> Result<(), StoreFailure> {
+    engine.log.rotate_memtable_and_wait()?;
+    engine
+        .log
+        .tree
+        .drop_range(..revision::first_of(floor))
+        .map_err(fjall::Error::from)?;
+    engine.history.rotate_memtable_and_wait()?;
+    Ok(engine.history.major_compact()?)
 }

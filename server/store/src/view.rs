@@ -3,25 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fjall::{Readable, Snapshot};
+use fjall::Readable;
 use taffrail_proto::etcdserverpb::{AlarmMember, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use taffrail_proto::membershippb::{Attributes, DowngradeInfoSetRequest};
 use taffrail_proto::mvccpb::Event;
 
 use crate::apply::read_txn;
-use crate::mvcc::{self, Current, Generation, HashKv, Kept, Revisions, Wanted};
+use crate::mvcc::{self, Current, HashKv, Kept, Revisions, Wanted};
+use crate::pinned::Pinned;
 use crate::schema::{attachment, lease};
-use crate::state::State;
 use crate::store::Shared;
 use crate::{Compacted, EventsError, Lease, Position, RangeError, StoreFailure};
-
-/// A committed state: the engine's snapshot and what is known of it belong to the same batch.
-pub(crate) struct Pinned {
-    pub(crate) snapshot: Snapshot,
-    pub(crate) state: State,
-    /// What the snapshot's `history` lacks; it may know more than the snapshot.
-    pub(crate) generation: Arc<Generation>,
-}
 
 /// A stretch of history.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +51,11 @@ impl View {
         self.pinned.state.position
     }
 
+    /// The position at which this store came whole from another member; none if it began here.
+    pub fn installed(&self) -> Option<Position> {
+        self.pinned.state.facts.installed
+    }
+
     /// The consensus layer's last membership record and where in the log it stood.
     pub fn consensus_membership(&self) -> Option<(Position, Bytes)> {
         self.pinned.state.facts.membership.clone()
@@ -69,7 +66,7 @@ impl View {
         let newest = self.revision();
         let revision = mvcc::check_revision(request.revision, newest, self.compacted())?;
         let response = match self.page_at(revision) {
-            Some(page) => mvcc::range(self.shared.current(&page), request, revision, revision)?,
+            Some(page) => mvcc::range(page.current(), request, revision, revision)?,
             None => mvcc::range(self.current(), request, revision, newest)?,
         };
         Ok(self.remember_page(revision, response))
@@ -77,7 +74,7 @@ impl View {
 
     fn page_at(&self, revision: i64) -> Option<Arc<Pinned>> {
         if revision < self.revision() {
-            self.shared.pages.at(revision)
+            self.shared.page_at(revision)
         } else {
             None
         }
@@ -86,7 +83,7 @@ impl View {
     /// More rows mean that the next page will be asked for at this revision.
     fn remember_page(&self, revision: i64, mut response: RangeResponse) -> RangeResponse {
         if response.more && revision == self.revision() {
-            self.shared.pages.remember(&self.pinned);
+            self.shared.remember_page(&self.pinned);
         }
         if let Some(header) = &mut response.header {
             header.revision = self.revision();
@@ -139,13 +136,13 @@ impl View {
 
     pub fn lease(&self, id: i64) -> Result<Option<Lease>, StoreFailure> {
         let key = lease::key(id);
-        let value = self.pinned.snapshot.get(&self.shared.engine.system, key)?;
+        let value = self.pinned.snapshot.get(&self.pinned.engine.system, key)?;
         value.map(|value| lease::parse(&key, &value)).transpose()
     }
 
     /// In order of their ids as unsigned numbers.
     pub fn leases(&self) -> Result<Vec<Lease>, StoreFailure> {
-        let rows = self.pinned.snapshot.prefix(&self.shared.engine.system, lease::PREFIX);
+        let rows = self.pinned.snapshot.prefix(&self.pinned.engine.system, lease::PREFIX);
         rows.map(|guard| {
             let (key, value) = guard.into_inner()?;
             lease::parse(&key, &value)
@@ -158,7 +155,7 @@ impl View {
         let rows = self
             .pinned
             .snapshot
-            .prefix(&self.shared.engine.system, attachment::prefix(id));
+            .prefix(&self.pinned.engine.system, attachment::prefix(id));
         rows.map(|guard| {
             let key = Bytes::from(guard.key()?);
             Ok(key.slice_ref(attachment::parse_key(&key)?.1))
@@ -227,10 +224,14 @@ impl View {
             up_to,
             only_current_of_floor: false,
         };
-        Ok(mvcc::revisions(&self.shared.engine, &self.pinned.snapshot, kept)?)
+        Ok(mvcc::revisions(&self.pinned.engine, &self.pinned.snapshot, kept)?)
+    }
+
+    pub(crate) fn pinned(&self) -> &Pinned {
+        &self.pinned
     }
 
     pub(crate) fn current(&self) -> Current<'_> {
-        self.shared.current(&self.pinned)
+        self.pinned.current()
     }
 }

@@ -5,26 +5,34 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::schema::format::Folder;
 use crate::{OpenError, StoreFailure};
 
 /// Lists the keyspaces that were there once the store was complete.
 const FILE: &str = "keyspaces";
 
 /// Refuses a store that was complete before and misses a keyspace now.
-pub(crate) fn check(dir: &Path) -> Result<(), OpenError> {
+pub(crate) fn check(dir: &Path, folder: Folder) -> Result<(), OpenError> {
     let listed = match fs::read_to_string(dir.join(FILE)) {
         Ok(listed) => listed,
-        // Not complete yet: the engine is about to make its files.
-        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(()),
+        // Not complete yet: the engine is about to make its files. Others come complete.
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            return match folder {
+                Folder::Plain => Ok(()),
+                Folder::Installed => Err(missing(dir, "the store")),
+            };
+        }
         Err(why) => return Err(StoreFailure::from(why).into()),
     };
-    let missing = listed.lines().find(|name| !head(dir, name).exists());
-    missing.map_or(Ok(()), |name| {
-        Err(OpenError::Damaged {
-            dir: dir.to_path_buf(),
-            why: format!("keyspace {name} is missing"),
-        })
-    })
+    let lost = listed.lines().find(|name| !head(dir, name).exists());
+    lost.map_or(Ok(()), |name| Err(missing(dir, &format!("keyspace {name}"))))
+}
+
+fn missing(dir: &Path, what: &str) -> OpenError {
+    OpenError::Damaged {
+        dir: dir.to_path_buf(),
+        why: format!("{what} is missing"),
+    }
 }
 
 /// Notes what is there, durably and in one step, unless it is noted already.

@@ -84,7 +84,7 @@ fn a_corrupt_cluster_changes_no_data() {
     }
     let member_attributes = Some(Attributes {
         name: "m".into(),
-        client_urls: Vec::new(),
+        ..Attributes::default()
     });
     let set = Some(ClusterMemberAttrSetRequest {
         member_id: 1,

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use taffrail_store::EventsError;
+use taffrail_store::{EventsError, HashKv};
 
 /// Large values, so that the engine has tables to drop.
 fn churn(fixture: &mut Fixture, revisions: usize) {
@@ -71,4 +71,45 @@ fn the_floors_own_events_stay_and_those_below_are_refused() {
     assert!(batch.events[0].prev_kv.is_none() && batch.events[1].prev_kv.is_some());
     let below = fixture.view().events(2, 10, 1 << 20, &|_| true);
     assert!(matches!(below, Err(EventsError::Compacted(_))));
+}
+
+/// What a member tells others of itself to be compared.
+fn hashes(fixture: &Fixture) -> Vec<HashKv> {
+    let view = fixture.view();
+    let revisions = view.compacted()..=view.revision();
+    revisions
+        .map(|revision| view.hash_kv(revision).expect("it can be hashed"))
+        .collect()
+}
+
+#[test]
+fn members_hash_alike_however_far_their_cleaning_got_and_wherever_their_state_came_from() {
+    let (mut lazy, mut eager, mut late) = (Fixture::new(), Fixture::new(), Fixture::new());
+    let mut came = Vec::new();
+    for round in 0..6 {
+        for fixture in [&mut lazy, &mut eager, &mut late].into_iter().chain(&mut came) {
+            churn(fixture, 50);
+            fixture.delete("k1", "k15");
+            fixture.put("k1", "again");
+            fixture.delete("k1", "");
+            let floor = fixture.view().revision() - [0, 1, 2, 30][round % 4];
+            fixture.compact(floor);
+        }
+        eager.store.clean().unwrap();
+        if round == 3 {
+            late.store.clean().unwrap();
+        }
+        let expected = hashes(&lazy);
+        for fixture in [&eager, &late].into_iter().chain(&came) {
+            assert_eq!(hashes(fixture), expected, "in round {round}");
+        }
+        let mut other = Fixture::new();
+        let from = if round % 2 == 0 { &lazy } else { &eager };
+        transfer(&from.view(), &other.store, &mut other.applier);
+        other.index = from.index;
+        assert_eq!(hashes(&other), expected);
+        came.push(other);
+    }
+    let in_use = lazy.store.sizes().in_use_bytes;
+    assert!(came.iter().all(|fixture| fixture.store.sizes().in_use_bytes == in_use));
 }

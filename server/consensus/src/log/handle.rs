@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use taffrail_store::{Entry, Position};
 use tokio::sync::{mpsc, oneshot};
@@ -127,6 +128,13 @@ impl Log {
             committed,
             ballot,
         }
+    }
+
+    /// For how long the write under way has taken so far; nothing if there is none.
+    pub fn stalled_for(&self) -> Duration {
+        self.memory()
+            .writing_since
+            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     pub fn first_index(&self) -> u64 {

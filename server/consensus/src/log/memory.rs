@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use taffrail_store::{Entry, Position};
 
@@ -31,6 +32,8 @@ pub struct Memory {
     recent_bytes: usize,
     recent_bytes_max: usize,
     files: BTreeMap<u64, Arc<dyn DiskFile>>,
+    /// When the write under way began.
+    pub writing_since: Option<Instant>,
     /// openraft's own tests begin logs in the middle.
     #[cfg(test)]
     pub begins_anywhere: bool,
@@ -57,6 +60,7 @@ impl Memory {
             recent_bytes: 0,
             recent_bytes_max,
             files: BTreeMap::new(),
+            writing_since: None,
             #[cfg(test)]
             begins_anywhere: false,
         }

@@ -57,7 +57,10 @@ impl Writer {
             bytes += next.content.bytes();
             batch.push(next);
         }
-        match self.commit(&batch, bytes) {
+        self.memory().writing_since = Some(Instant::now());
+        let committed = self.commit(&batch, bytes);
+        self.memory().writing_since = None;
+        match committed {
             Ok(()) => batch.into_iter().for_each(|command| (command.done)(Ok(()))),
             Err(error) => batch.into_iter().for_each(|command| (command.done)(Err(same(&error)))),
         }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::fake::{FakeState, config, leading};
+use super::fake::{FakeState, config, identify, leading};
 use crate::log::{LogOptions, RealDisk};
-use crate::peer::Peer;
+use crate::peer::PlainDialer;
 use crate::recorder::Recorder;
 use crate::start::{Parts, start};
 use crate::{Node, NodeConfig};
@@ -40,6 +40,8 @@ async fn node(folder: &std::path::Path, sync: bool, recorder: Arc<Fsyncs>) -> No
         disk: Arc::new(RealDisk::open(folder, sync).unwrap()),
         apply: Box::new(state.clone()),
         state: Arc::new(state),
+        identify,
+        dialer: Arc::new(PlainDialer),
         recorder,
     };
     let config = NodeConfig {
@@ -47,7 +49,6 @@ async fn node(folder: &std::path::Path, sync: bool, recorder: Arc<Fsyncs>) -> No
         ..config()
     };
     let node = start(config, parts).await.unwrap();
-    node.found([(7, Peer::default())].into()).await.unwrap();
     leading(&node, 7).await;
     node
 }
@@ -76,7 +77,7 @@ async fn measure(node: &Node, recorder: &Fsyncs, proposers: usize, entries: usiz
                 let mut times = Vec::with_capacity(entries / proposers);
                 for _ in 0..entries / proposers {
                     let begun = Instant::now();
-                    node.propose(payload.clone()).await.unwrap().unwrap();
+                    node.propose(0, payload.clone()).await.unwrap().unwrap();
                     times.push(begun.elapsed());
                 }
                 times

@@ -8,7 +8,7 @@ use super::fake::{FakeState, config, founded, leading, start_on};
 use crate::log::memory_disk::{Fate, MemoryDisk, Step};
 use crate::{NodeConfig, ProposeError};
 
-fn request(number: usize) -> Bytes {
+fn request(number: u64) -> Bytes {
     Bytes::from(format!("request {number}"))
 }
 
@@ -16,8 +16,10 @@ fn request(number: usize) -> Bytes {
 async fn a_single_voter_answers_and_reads_its_writes() {
     let (disk, state) = (MemoryDisk::default(), FakeState::default());
     let node = founded(&disk, config(), &state).await;
-    assert!(node.is_founded().await);
-    assert_eq!(node.propose(request(0)).await.unwrap(), Ok(Response::LeaseCheckpoint));
+    assert_eq!(
+        node.propose(0, request(0)).await.unwrap(),
+        Ok(Response::LeaseCheckpoint)
+    );
     node.read_barrier().await.unwrap();
     assert_eq!(state.requests(), [request(0)]);
     assert_eq!(node.members().len(), 1);
@@ -35,7 +37,7 @@ async fn a_restart_replays_exactly_once() {
     let node = founded(&disk, config(), &state).await;
     let early = state.copy();
     for number in 0..200 {
-        node.propose(request(number)).await.unwrap().unwrap();
+        node.propose(number, request(number)).await.unwrap().unwrap();
     }
     node.shutdown().await;
     let expected: Vec<Bytes> = (0..200).map(request).collect();
@@ -57,7 +59,7 @@ async fn a_thousand_proposals_at_once_are_all_answered() {
     let tasks: Vec<_> = (0..1000)
         .map(|number| {
             let node = node.clone();
-            tokio::spawn(async move { node.propose(request(number)).await })
+            tokio::spawn(async move { node.propose(number, request(number)).await })
         })
         .collect();
     for task in tasks {
@@ -81,7 +83,7 @@ async fn raft_snapshots_keep_the_log_bounded() {
     let payload = Bytes::from(vec![1; 8 << 10]);
     for _ in 0..3 {
         for _ in 0..300 {
-            node.propose(payload.clone()).await.unwrap().unwrap();
+            node.propose(0, payload.clone()).await.unwrap().unwrap();
         }
         // 120 entries of 8 KiB, in segments of 64 KiB.
         wait_until(|| disk.names().len() < 30).await;
@@ -104,7 +106,7 @@ async fn shutdown_answers_whoever_waits() {
             let node = node.clone();
             tokio::spawn(async move {
                 let mut answered = 0;
-                while node.propose(request(0)).await.is_ok() {
+                while node.propose(0, request(0)).await.is_ok() {
                     answered += 1;
                 }
                 answered
@@ -129,7 +131,7 @@ async fn shutdown_answers_whoever_waits() {
 async fn a_failed_fsync_stops_the_node() {
     let (disk, state) = (MemoryDisk::default(), FakeState::default());
     let node = founded(&disk, config(), &state).await;
-    node.propose(request(0)).await.unwrap().unwrap();
+    node.propose(0, request(0)).await.unwrap().unwrap();
     disk.judged(|step| {
         if step == Step::Sync {
             Fate::Fails(std::io::ErrorKind::Other)
@@ -137,7 +139,7 @@ async fn a_failed_fsync_stops_the_node() {
             Fate::Works
         }
     });
-    assert!(matches!(node.propose(request(1)).await, Err(ProposeError::Stopped)));
+    assert!(matches!(node.propose(1, request(1)).await, Err(ProposeError::Stopped)));
     let cause = tokio::time::timeout(Duration::from_secs(5), node.failed())
         .await
         .unwrap();
@@ -151,7 +153,7 @@ async fn a_failed_apply_stops_the_node() {
     let (disk, state) = (MemoryDisk::default(), FakeState::default());
     let node = founded(&disk, config(), &state).await;
     state.0.lock().unwrap().fail = true;
-    assert!(matches!(node.propose(request(1)).await, Err(ProposeError::Stopped)));
+    assert!(matches!(node.propose(1, request(1)).await, Err(ProposeError::Stopped)));
     let cause = tokio::time::timeout(Duration::from_secs(5), node.failed())
         .await
         .unwrap();
@@ -163,7 +165,7 @@ async fn a_failed_apply_stops_the_node() {
 async fn a_log_and_a_state_that_do_not_belong_together_are_refused() {
     let (disk, state) = (MemoryDisk::default(), FakeState::default());
     let node = founded(&disk, config(), &state).await;
-    node.propose(request(0)).await.unwrap().unwrap();
+    node.propose(0, request(0)).await.unwrap().unwrap();
     node.shutdown().await;
 
     let fresh = start_on(Arc::new(MemoryDisk::default()), config(), &state)

@@ -1,8 +1,9 @@
 //! Keepalive and time to live: answered by the leader's clock, carried to it by every other member.
 
 use taffrail_consensus::BarrierError;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::RETRY;
 use super::clock::Renewal;
 use crate::{LeaseError, LeaseTtl, Member, ReadError};
 
@@ -23,7 +24,7 @@ impl Member {
             if let Some(ttl_s) = self.ask_keep_alive(leader, id).await {
                 return Ok(ttl_s);
             }
-            self.pause_until_led().await;
+            sleep(RETRY).await;
         }
     }
 
@@ -70,7 +71,7 @@ impl Member {
             if let Some(left) = self.ask_time_to_live(leader, id, keys).await {
                 return Ok(left);
             }
-            self.pause_until_led().await;
+            sleep(RETRY).await;
         }
     }
 

@@ -66,6 +66,19 @@ impl Hub {
         }
     }
 
+    /// The state was replaced by a later one: everybody reads in history what was jumped over.
+    pub fn jump(&self, revision: i64) {
+        let mut live = self.lock();
+        let next = live.revision + 1;
+        for watcher in live.index.all() {
+            if !watcher.stream.jumped(&watcher, next, revision) {
+                live.index.remove(&watcher);
+            }
+        }
+        live.revision = live.revision.max(revision);
+        live.recent = Recent::new(live.revision, RECENT_BYTES_MAX);
+    }
+
     /// Ends every stream: nothing will be said any more.
     pub fn close(&self) {
         self.closed.send_replace(true);

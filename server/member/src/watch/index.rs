@@ -40,6 +40,13 @@ impl Index {
         }
     }
 
+    /// Everybody, in no order.
+    pub fn all(&self) -> Vec<Arc<Watcher>> {
+        let mut all: Vec<_> = self.points.values().flatten().cloned().collect();
+        gather(&self.ranges, &mut all);
+        all
+    }
+
     pub fn for_each(&self, key: &[u8], mut found: impl FnMut(&Arc<Watcher>)) {
         self.points.get(key).into_iter().flatten().for_each(&mut found);
         stab(&self.ranges, key, &mut found);
@@ -47,6 +54,13 @@ impl Index {
 }
 
 type Tree = Option<Box<Node>>;
+
+fn gather(tree: &Tree, all: &mut Vec<Arc<Watcher>>) {
+    let Some(node) = tree else { return };
+    gather(&node.left, all);
+    all.extend(node.watchers.iter().cloned());
+    gather(&node.right, all);
+}
 
 /// Ordered by range, heap-ordered by priority; watchers of the same range share a node.
 struct Node {

@@ -96,6 +96,22 @@ impl Queue {
         true
     }
 
+    /// The state jumped over revisions up to `revision`. True if the watcher waits for a later one anyway; else it
+    /// leaves the hub and reads what it missed, from `next` on.
+    pub fn jumped(&self, watcher: &Watcher, next: i64, revision: i64) -> bool {
+        let mut inside = self.lock();
+        let place = inside.watchers.get(&watcher.watch_id).map(|held| held.place);
+        match place {
+            Some(Place::Live { from }) if from > revision => true,
+            Some(Place::Live { from }) => {
+                inside.fall_behind(watcher.watch_id, from.max(next));
+                self.wake.notify_one();
+                false
+            }
+            _ => false,
+        }
+    }
+
     fn say(&self, inside: &mut Inside, item: WatchItem) {
         inside.push(item);
         self.wake.notify_one();

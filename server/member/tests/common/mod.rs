@@ -29,13 +29,9 @@ pub async fn member(adjust: impl FnOnce(&mut MemberConfig)) -> Living {
         store: store.clone(),
         applier,
         listener: Arc::clone(&ears) as _,
+        identify: taffrail_member::id_of,
     };
     let node = Node::start(node_config(&dir), machine).await.expect("node starts");
-    let peer = Peer {
-        peer_urls: vec!["http://localhost:2380".into()],
-        learner: false,
-    };
-    node.found(BTreeMap::from([(MEMBER_ID, peer)])).await.expect("founded");
     let mut config = member_config(&dir);
     adjust(&mut config);
     let member = Member::start(config, store, node, ears);
@@ -44,14 +40,21 @@ pub async fn member(adjust: impl FnOnce(&mut MemberConfig)) -> Living {
 }
 
 fn node_config(dir: &tempfile::TempDir) -> NodeConfig {
+    let peer = Peer {
+        peer_urls: vec!["http://localhost:2380".into()],
+        learner: false,
+    };
     NodeConfig {
         cluster_id: 9,
         member_id: MEMBER_ID,
         incarnation: 1,
-        founders: None,
+        founders: Some(BTreeMap::from([(MEMBER_ID, peer)])),
+        alone: None,
         log_dir: dir.path().join("wal"),
         heartbeat_interval: Duration::from_millis(100),
         election_timeout: Duration::from_millis(1000),
+        pre_vote: true,
+        elect_early: true,
         snapshot_count_entries: 10_000,
         snapshot_catchup_entries: 5_000,
         unsafe_no_fsync: true,

@@ -20,13 +20,14 @@ pub(super) fn check(facts: &Facts, request: &InternalRaftRequest) -> Result<(), 
     Ok(())
 }
 
-/// Handles the alarm itself, or says something about members and versions: it touches no data, and a member that
-/// comes back to be looked at must be able to publish its name.
+/// Handles the alarm itself, or says something about members, versions and what is left of leases: it touches no
+/// data, and a member that comes back to be looked at must be able to publish its name.
 fn is_upkeep(request: &InternalRaftRequest) -> bool {
     request.alarm.is_some()
         || request.cluster_version_set.is_some()
         || request.cluster_member_attr_set.is_some()
         || request.downgrade_info_set.is_some()
+        || request.lease_checkpoint.is_some()
 }
 
 fn grows(request: &InternalRaftRequest) -> bool {

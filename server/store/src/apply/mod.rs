@@ -38,9 +38,9 @@ pub struct Applier {
 pub(crate) type Outcome = Result<Answer, StoreFailure>;
 
 impl Applier {
-    pub(crate) fn new(shared: Arc<Shared>, recent_records_bytes: u64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
-            writer: Writer::new(shared, recent_records_bytes),
+            writer: Writer::new(shared),
             failed: false,
         }
     }
@@ -53,10 +53,7 @@ impl Applier {
     /// Applies entries in order in one engine batch; not fsynced. After a failure the store must be opened anew:
     /// what is in memory and what is on disk may differ.
     pub fn apply(&mut self, entries: &[Entry]) -> Result<Vec<Applied>, StoreFailure> {
-        if self.failed {
-            return Err(StoreFailure::Damaged("an earlier batch failed".into()));
-        }
-        self.failed = true;
+        self.begin()?;
         // Answers are large: collecting results would move them again and again while the list grows.
         let mut applied = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -65,6 +62,27 @@ impl Applier {
         self.writer.commit()?;
         self.failed = false;
         Ok(applied)
+    }
+
+    /// Goes on with another state than the one written so far.
+    pub(crate) fn replace(
+        &mut self,
+        swap: impl FnOnce(&Shared) -> Result<(), StoreFailure>,
+    ) -> Result<(), StoreFailure> {
+        self.begin()?;
+        swap(self.writer.shared())?;
+        self.writer = self.writer.anew();
+        self.failed = false;
+        Ok(())
+    }
+
+    /// Failed until it is done.
+    fn begin(&mut self) -> Result<(), StoreFailure> {
+        if self.failed {
+            return Err(StoreFailure::Damaged("an earlier batch failed".into()));
+        }
+        self.failed = true;
+        Ok(())
     }
 
     fn apply_entry(&mut self, entry: &Entry) -> Result<Applied, StoreFailure> {

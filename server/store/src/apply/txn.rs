@@ -121,7 +121,7 @@ fn range_in(writer: &Writer, change: &Change, request: &RangeRequest) -> Result<
         return mvcc::range(writer.current(), request, newest, newest);
     }
     let committed = writer.committed();
-    let current = writer.shared().current(committed);
+    let current = committed.current();
     let mut response = mvcc::range(current, request, request.revision, committed.state.revision)?;
     response.header = header(newest);
     Ok(response)

@@ -15,6 +15,9 @@ use super::superseded::SupersededKey;
 
 /// Beside the key: two revisions, the head of a reference-counted slice, and a place.
 const ROW_OVERHEAD_BYTES: usize = 96;
+/// A change that superseded nothing has no row, but is walked over when the generation is worked out from the log:
+/// what is unwritten must be soon read, too.
+const OTHER_CHANGE_BYTES: usize = 32;
 
 /// A version was superseded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +39,7 @@ pub(crate) struct Generation {
 #[derive(Default)]
 struct Lately {
     rows: Vec<Row>,
-    /// Of all rows of the generation.
+    /// Of all changes of the generation.
     bytes: usize,
 }
 
@@ -45,9 +48,10 @@ impl Generation {
         lock(&self.lately).bytes
     }
 
-    pub(crate) fn add(&self, rows: Vec<Row>) {
+    /// `others` is how many more changes there were.
+    pub(crate) fn add(&self, rows: Vec<Row>, others: usize) {
         let mut lately = lock(&self.lately);
-        lately.bytes += bytes(&rows);
+        lately.bytes += bytes(&rows, others);
         lately.rows.extend(rows);
     }
 
@@ -105,8 +109,10 @@ impl Generation {
     }
 }
 
-pub(crate) fn bytes(rows: &[Row]) -> usize {
-    rows.iter().map(|row| row.key.len() + ROW_OVERHEAD_BYTES).sum()
+/// What the rows and so many other changes count for.
+pub(crate) fn bytes(rows: &[Row], others: usize) -> usize {
+    let of_rows: usize = rows.iter().map(|row| row.key.len() + ROW_OVERHEAD_BYTES).sum();
+    of_rows + others * OTHER_CHANGE_BYTES
 }
 
 /// Behind every row of the key.
@@ -143,9 +149,9 @@ mod tests {
     #[test]
     fn the_first_change_after_a_revision_is_found_key_by_key() {
         let generation = Generation::default();
-        generation.add(vec![row("b", 2), row("a", 3), row("b", 4)]);
+        generation.add(vec![row("b", 2), row("a", 3), row("b", 4)], 1);
         assert_eq!(first(&generation, Bound::Unbounded, 1, 9), Some((Bytes::from("a"), 3)));
-        generation.add(vec![row("b", 5), row("c", 6)]);
+        generation.add(vec![row("b", 5), row("c", 6)], 0);
         let after_a = Bound::Excluded(Bytes::from("a"));
         assert_eq!(first(&generation, after_a.clone(), 1, 9), Some((Bytes::from("b"), 2)));
         assert_eq!(first(&generation, after_a.clone(), 3, 9), Some((Bytes::from("b"), 4)));

@@ -5,9 +5,9 @@ use prost::Message;
 use super::old::Old;
 use super::revisions::{Kept, revisions};
 use super::{Current, KeyRange, StoredRevision};
+use crate::pinned::Pinned;
 use crate::schema::lease;
 use crate::state::State;
-use crate::view::Pinned;
 use crate::{Lease, StoreFailure};
 
 /// A hash of versions up to a revision, comparable where both revisions agree.

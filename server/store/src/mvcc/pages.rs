@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::view::Pinned;
+use crate::pinned::Pinned;
 
 const PINNED_MAX: usize = 16;
 /// A pinned state keeps the engine from forgetting overwritten versions, so it is let go after so many revisions.
@@ -16,9 +16,10 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    pub(crate) fn remember(&self, page: &Arc<Pinned>) {
+    /// If it `is_live` when nobody can [clear](Self::clear) the list.
+    pub(crate) fn remember(&self, page: &Arc<Pinned>, is_live: impl FnOnce() -> bool) {
         self.with(|pinned| {
-            if pinned.iter().any(|known| known.state.revision == page.state.revision) {
+            if !is_live() || pinned.iter().any(|known| known.state.revision == page.state.revision) {
                 return;
             }
             if pinned.len() == PINNED_MAX {
@@ -36,6 +37,10 @@ impl Pages {
     pub(crate) fn forget(&self, floor: i64, newest: i64) {
         let oldest = floor.max(newest - REVISIONS_BEHIND_MAX);
         self.with(|pinned| pinned.retain(|known| known.state.revision >= oldest));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.with(VecDeque::clear);
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut VecDeque<Arc<Pinned>>) -> T) -> T {

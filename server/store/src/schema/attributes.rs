@@ -42,8 +42,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn comes_back(member: u64, name: String, client_urls: Vec<String>, enabled: bool) {
-            let attributes = Attributes { name: name.clone(), client_urls };
+        fn comes_back(member: u64, name: String, client_urls: Vec<String>, incarnation: u64, enabled: bool) {
+            let attributes = Attributes { name: name.clone(), client_urls, incarnation };
             let value = attributes.encode_to_vec();
             prop_assert_eq!(parse(&key(member), value.into()).unwrap(), (member, attributes));
             prop_assert_eq!(parse_version(name.clone().into()).unwrap(), name.clone());

@@ -20,6 +20,7 @@
 //! | `system`  | `d`                                     | `membershippb.DowngradeInfoSetRequest`                    | `attributes`  |
 //! | `system`  | `m`                                     | term 8, index 8, the consensus layer's bytes              | `membership`  |
 //! | `system`  | `x`                                     | logical bytes dropped so far 8                            | `cleaned`     |
+//! | `system`  | `i`                                     | term 8, index 8 at which this store was installed         | `installed`   |
 //!
 //! `history` lags behind: what it lacks above the row `h` (or altogether, without that row) follows from `log`.
 //!
@@ -34,6 +35,7 @@ pub(crate) mod complete;
 mod fields;
 pub(crate) mod format;
 pub(crate) mod history;
+pub(crate) mod installed;
 pub(crate) mod lease;
 pub(crate) mod log;
 pub(crate) mod membership;
@@ -54,6 +56,7 @@ pub(crate) mod tag {
     pub(crate) const CHUNK: u8 = b'c';
     pub(crate) const DOWNGRADE: u8 = b'd';
     pub(crate) const COMPLETE: u8 = b'h';
+    pub(crate) const INSTALLED: u8 = b'i';
     pub(crate) const ATTACHMENT: u8 = b'k';
     pub(crate) const LEASE: u8 = b'l';
     pub(crate) const MEMBERSHIP: u8 = b'm';

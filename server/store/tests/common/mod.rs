@@ -33,13 +33,16 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
+        Self::open(tempfile::tempdir().expect("a folder"), 0)
+    }
+
+    pub fn open(dir: TempDir, index: u64) -> Self {
         let (store, applier) = Store::open(dir.path(), &options()).expect("the store opens");
         Self {
             dir,
             store,
             applier,
-            index: 0,
+            index,
         }
     }
 
@@ -55,13 +58,7 @@ impl Fixture {
             index,
         } = self;
         drop((store, applier));
-        let (store, applier) = Store::open(dir.path(), &options()).expect("the store opens");
-        Self {
-            dir,
-            store,
-            applier,
-            index,
-        }
+        Self::open(dir, index)
     }
 
     pub fn entry(&mut self, request: &InternalRaftRequest) -> Entry {
@@ -115,6 +112,34 @@ impl Fixture {
             .first()
             .map(|kv| String::from_utf8(kv.value.to_vec()).expect("values are text"))
     }
+}
+
+/// As it is at this moment.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("the folder is readable") {
+        let entry = entry.expect("the folder is readable");
+        let target = to.join(entry.file_name());
+        match entry.file_type().expect("a file has a type").is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            // A file dropped meanwhile is none that is needed.
+            false => drop(std::fs::copy(entry.path(), target)),
+        }
+    }
+}
+
+/// Sends the state of one store to another.
+pub fn transfer(from: &View, to: &Store, applier: &mut Applier) {
+    let mut incoming = to.receive().expect("there is room");
+    for chunk in from.export() {
+        incoming
+            .write(&chunk.expect("a view is readable"))
+            .expect("the chunk is whole");
+    }
+    let received = incoming.finish().expect("what was sent is whole");
+    assert_eq!(received.position(), from.position());
+    assert_eq!(received.membership(), from.consensus_membership());
+    applier.install(received).expect("it takes the old one's place");
 }
 
 pub fn bytes(text: &str) -> Bytes {

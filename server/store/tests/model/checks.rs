@@ -1,14 +1,12 @@
 //! Everything readable, compared.
 
-use std::path::Path;
-
 use bytes::Bytes;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use taffrail_proto::etcdserverpb::RangeRequest;
 use taffrail_store::{EventsError, LoadMeta, RangeError, Store};
 
-use crate::common::{Fixture, options};
+use crate::common::{Fixture, copy_folder, options, transfer};
 use crate::machine::Model;
 use crate::requests;
 
@@ -156,7 +154,7 @@ fn leases(fixture: &Fixture, model: &Model) {
 /// What a process that is killed leaves: the folder as it is at some moment.
 pub fn crash(fixture: Fixture) -> Fixture {
     let dir = tempfile::tempdir().expect("a folder");
-    copy(fixture.path(), dir.path());
+    copy_folder(fixture.path(), dir.path());
     let (store, applier) = Store::open(dir.path(), &options()).expect("the store opens after a crash");
     assert_eq!(applier.position().index, fixture.index);
     Fixture {
@@ -167,17 +165,26 @@ pub fn crash(fixture: Fixture) -> Fixture {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("the folder is readable") {
-        let entry = entry.expect("the folder is readable");
-        let target = to.join(entry.file_name());
-        match entry.file_type().expect("a file has a type").is_dir() {
-            true => copy(&entry.path(), &target),
-            // A file dropped meanwhile is none that is needed.
-            false => drop(std::fs::copy(entry.path(), target)),
+/// Goes on in another folder, or where it is.
+pub fn transferred(mut source: Fixture, elsewhere: bool) -> Fixture {
+    let (view, sizes) = (source.view(), source.store.sizes());
+    let mut target = if elsewhere {
+        Fixture {
+            index: source.index,
+            ..Fixture::new()
         }
+    } else {
+        transfer(&view, &source.store, &mut source.applier);
+        source
+    };
+    if elsewhere {
+        transfer(&view, &target.store, &mut target.applier);
     }
+    let after = target.store.sizes();
+    assert_eq!((after.in_use_bytes, after.keys), (sizes.in_use_bytes, sizes.keys));
+    assert!(after.total_bytes <= sizes.total_bytes);
+    assert_eq!(target.view().hash().ok(), view.hash().ok());
+    target
 }
 
 pub fn load_again(source: &Fixture) -> Fixture {

@@ -2,7 +2,7 @@
 //!
 //! Random requests go to both; answers and events must be equal, and so must everything that can be read afterwards:
 //! ranges at any readable revision, events from any, hashes, leases, sizes. In between the store is cleaned, opened
-//! again, or opened from a copy of its folder taken while it was running.
+//! again, opened from a copy of its folder taken while it was running, or sent to another one.
 
 mod checks;
 #[path = "../common/mod.rs"]
@@ -85,6 +85,7 @@ fn step(mut fixture: Fixture, model: &mut Model, step: Step, seed: u64) -> Fixtu
         }
         Step::Reopen => fixture.reopen(),
         Step::Crash => checks::crash(fixture),
+        Step::Transfer { elsewhere } => checks::transferred(fixture, elsewhere),
         Step::Check => {
             checks::everything(&fixture, model, seed);
             fixture

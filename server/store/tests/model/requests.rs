@@ -19,6 +19,10 @@ pub enum Step {
     Reopen,
     /// Goes on with a copy of the folder, taken without closing the store.
     Crash,
+    /// Goes on with what was sent to another store, or to itself.
+    Transfer {
+        elsewhere: bool,
+    },
     Check,
 }
 
@@ -28,6 +32,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Clean),
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
+        1 => any::<bool>().prop_map(|elsewhere| Step::Transfer { elsewhere }),
         1 => Just(Step::Check),
     ];
     vec(step, 1..14)

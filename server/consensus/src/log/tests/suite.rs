@@ -71,7 +71,7 @@ impl RaftStateMachine<TypeConfig> for Positions {
         let found = self.snapshot.clone();
         Ok(found.map(|meta| RaftSnapshot {
             meta,
-            snapshot: SnapshotData { view: None },
+            snapshot: SnapshotData::Here(None),
         }))
     }
 }

@@ -11,7 +11,7 @@ use crate::StoreFailure;
 use crate::mvcc::Revision;
 use crate::mvcc::generation::{self, Generation};
 use crate::mvcc::overlay::Overlay;
-use crate::mvcc::unwritten::add_history;
+use crate::mvcc::unwritten::{Changes, add_history};
 use crate::schema::{chunk, revision, state};
 use crate::state::State;
 
@@ -53,7 +53,7 @@ impl Writer {
         let next = Pending::new(self.pending.state.clone(), self.pending.log.len());
         let pending = std::mem::replace(&mut self.pending, next);
         let (state, generation) = self.write_batch(pending)?;
-        self.committed = self.shared.publish(state, generation);
+        self.committed = self.shared.publish(&self.committed.engine, state, generation);
         Ok(())
     }
 
@@ -66,7 +66,7 @@ impl Writer {
             history,
             chunks,
         } = pending;
-        let engine = &self.shared.engine;
+        let engine = &self.committed.engine;
         let rows = current.len() + system.len() + log.len() + chunks.len() + 1;
         let batch = OwnedWriteBatch::with_capacity(engine.database.clone(), rows);
         let mut batch = batch.durability(Some(PersistMode::Buffer));
@@ -78,10 +78,15 @@ impl Writer {
                 }
             }
         }
+        let changes = Changes {
+            rows: history,
+            count: log.len(),
+            last: log.last().map(|row| row.at),
+        };
         for Logged { at, value, .. } in log {
             batch.insert(&engine.log, &revision::key(at)[..], value);
         }
-        let generation = add_history(engine, &mut batch, &self.committed.generation, history);
+        let generation = add_history(engine, &mut batch, &self.committed.generation, changes);
         for first in chunks {
             match state.counts.at(&first) {
                 Some(keys) => batch.insert(&engine.system, chunk::key(&first), &chunk::value(keys)[..]),

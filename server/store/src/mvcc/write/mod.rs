@@ -17,10 +17,10 @@ pub(crate) use versions::Loading;
 use super::Current;
 use super::recent::Recent;
 use crate::StoreFailure;
+use crate::pinned::Pinned;
 use crate::schema::record::Record;
 use crate::state::State;
 use crate::store::Shared;
-use crate::view::Pinned;
 use commit::Pending;
 
 pub(crate) struct Writer {
@@ -31,15 +31,21 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, recent_records_bytes: u64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let committed = shared.newest();
         let pending = Pending::new(committed.state.clone(), 0);
+        let recent = Recent::new(shared.options().recent_records_bytes);
         Self {
             shared,
             committed,
-            recent: Recent::new(recent_records_bytes),
+            recent,
             pending,
         }
+    }
+
+    /// Over what the store holds by now, with nothing at hand.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(self.shared.clone())
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -61,7 +67,7 @@ impl Writer {
 
     pub(crate) fn current(&self) -> Current<'_> {
         Current {
-            engine: &self.shared.engine,
+            engine: &self.committed.engine,
             snapshot: &self.committed.snapshot,
             overlay: Some(&self.pending.current),
             recent: Some(&self.recent),

@@ -20,7 +20,7 @@ impl Writer {
             None => self
                 .committed
                 .snapshot
-                .get(&self.shared.engine.system, key)?
+                .get(&self.committed.engine.system, key)?
                 .map(Bytes::from),
         };
         value.map(|value| lease::parse(&key, &value)).transpose()
@@ -33,7 +33,7 @@ impl Writer {
         let below = Rows::new(
             self.committed
                 .snapshot
-                .range(&self.shared.engine.system, bounds.clone()),
+                .range(&self.committed.engine.system, bounds.clone()),
         );
         Merged::new(below, &self.pending.system, bounds)
     }
@@ -48,7 +48,7 @@ impl Writer {
         let last = self
             .committed
             .snapshot
-            .range(&self.shared.engine.log, ..after)
+            .range(&self.committed.engine.log, ..after)
             .next_back();
         let last = last.map(|guard| log::Row::parse(guard.value()?.into())).transpose()?;
         // The rows below the floor may be gone, but what they amounted to is known.

@@ -1,0 +1,35 @@
+//! Who can be reached: every member pings every other, leader or not.
+
+use std::sync::Weak;
+use std::time::Instant;
+
+use taffrail_proto::taffrailpb::PingRequest;
+
+use super::book::{Line, PeerBook};
+use super::connection::within;
+
+/// Pings for as long as the book is kept.
+pub async fn keep_in_touch(book: Weak<PeerBook>) {
+    loop {
+        let Some(book) = book.upgrade() else { return };
+        let pause = book.pace.election / 4;
+        let pings = book.others().into_iter().map(|id| ping(book.clone(), id));
+        futures::future::join_all(pings).await;
+        drop(book);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn ping(book: std::sync::Arc<PeerBook>, id: u64) {
+    let started = Instant::now();
+    let request = book.addressed(id, PingRequest {});
+    let mut client = book.line(id, Line::Beat, &[]);
+    let answer = within(book.pace.election / 2, client.ping(request)).await;
+    let answer = book.verified(id, answer);
+    if answer.is_ok() {
+        book.recorder.peer_round_trip(id, started.elapsed());
+    } else {
+        book.recorder.peer_send_failed(id);
+    }
+    book.touched(id, answer.is_ok());
+}

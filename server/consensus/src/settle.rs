@@ -1,0 +1,81 @@
+//! What a leader does about its members without being asked: lets those vote that have caught up, and steps aside
+//! when its own disk no longer answers.
+
+use std::time::Duration;
+
+use openraft::ChangeMembers;
+
+use crate::Node;
+use crate::error::ChangeError;
+use crate::node::Inner;
+
+/// A voter-to-be this close to the end of the log votes from now on.
+const CLOSE_ENTRIES: u64 = 256;
+
+/// Looks once per heartbeat, for as long as the node is kept.
+pub async fn settle(inner: std::sync::Weak<Inner>) {
+    loop {
+        let Some(inner) = inner.upgrade() else { return };
+        let node = Node { inner };
+        let pause = node.inner.book.pace.heartbeat;
+        if node.leads() {
+            node.let_vote().await;
+            node.mind_the_disk().await;
+        }
+        drop(node);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+impl Node {
+    fn leads(&self) -> bool {
+        self.inner.leadership.borrow().leader == Some(self.inner.member_id)
+    }
+
+    async fn let_vote(&self) {
+        let Some(id) = self.caught_up_member() else { return };
+        let Ok(_one_at_a_time) = self.inner.changing.try_lock() else {
+            return;
+        };
+        match self.change(ChangeMembers::AddVoterIds([id].into())).await {
+            Ok(()) => tracing::info!(member_id = format!("{id:016x}"), "a member has caught up and votes now"),
+            Err(ChangeError::InProgress) => {}
+            Err(error) => tracing::warn!(member_id = format!("{id:016x}"), %error, "a member cannot vote yet"),
+        }
+    }
+
+    fn caught_up_member(&self) -> Option<u64> {
+        let voters = self.voters();
+        let waits = |id: &u64| self.members().get(id).is_some_and(|peer| !peer.learner);
+        let followers = self.followers()?;
+        let last_index = self.last_index();
+        let ready = followers.into_iter().find(|(id, follower)| {
+            let fresh = follower
+                .silent_for
+                .is_some_and(|gone| gone < self.inner.book.pace.election);
+            !voters.contains(id) && waits(id) && fresh && follower.matched_index + CLOSE_ENTRIES >= last_index
+        });
+        ready.map(|(id, _)| id)
+    }
+
+    /// Followers would go on following a leader whose disk hangs, and everything written through it would hang too.
+    async fn mind_the_disk(&self) {
+        let stalled = self.stalled_for();
+        if stalled < self.inner.book.pace.election {
+            return;
+        }
+        tracing::warn!(?stalled, "the disk of the log does not answer, stepping aside");
+        self.step_aside().await;
+        tokio::time::sleep(self.inner.book.pace.election).await;
+    }
+
+    /// For how long a write to the log has been under way.
+    pub fn stalled_for(&self) -> Duration {
+        let open = self
+            .inner
+            .open
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        open.as_ref().map_or(Duration::ZERO, |open| open.log.stalled_for())
+    }
+}
