@@ -61,7 +61,13 @@ impl<'a> Leases<'a> {
     }
 }
 
-pub fn check(leases: &Leases<'_>, history: &History, knowledge: &Knowledge, replayed: &Replayed, report: &mut Report) {
+pub fn check(
+    leases: &Leases<'_>,
+    history: &History,
+    knowledge: &Knowledge<'_>,
+    replayed: &Replayed,
+    report: &mut Report,
+) {
     for &(lease, revision) in &replayed.ends {
         let seen = knowledge.seen_at(revision).unwrap_or(u64::MAX);
         if let Some((until, promise)) = leases.broken_promise(lease, seen) {

@@ -26,7 +26,7 @@ pub struct State {
     pub revision: i64,
     pairs: BTreeMap<Key, Pair>,
     attached: HashMap<i64, BTreeSet<Key>>,
-    past: HashMap<Key, Vec<(i64, Option<Pair>)>>,
+    past: BTreeMap<Key, Vec<(i64, Option<Pair>)>>,
 }
 
 impl State {
@@ -123,14 +123,8 @@ impl State {
     }
 
     fn all_at(&self, span: Span, revision: i64) -> Vec<Pair> {
-        let mut pairs: Vec<_> = self
-            .past
-            .keys()
-            .filter(|&&key| span.contains(key))
-            .filter_map(|&key| self.get_at(key, revision))
-            .collect();
-        pairs.sort_unstable_by_key(|pair| pair.key);
-        pairs
+        let keys = self.past.range(span.from..span.to).map(|(&key, _)| key);
+        keys.filter_map(|key| self.get_at(key, revision)).collect()
     }
 }
 

@@ -48,7 +48,7 @@ pub fn check_answer(operation: &Operation, state: &State, report: &mut Report) {
 }
 
 /// What the revisions of answers say about time.
-pub fn check_times(history: &History, knowledge: &Knowledge, replayed: &Replayed, report: &mut Report) {
+pub fn check_times(history: &History, knowledge: &Knowledge<'_>, replayed: &Replayed, report: &mut Report) {
     for operation in &history.operations {
         let Some(revision) = operation.answer().map(|answer| answer.revision) else {
             continue;
@@ -69,12 +69,15 @@ pub fn check_times(history: &History, knowledge: &Knowledge, replayed: &Replayed
     }
 }
 
-fn check_not_stale(operation: &Operation, revision: i64, knowledge: &Knowledge, report: &mut Report) {
+fn check_not_stale(operation: &Operation, revision: i64, knowledge: &Knowledge<'_>, report: &mut Report) {
     let known = knowledge.before(operation.invoked);
     if known > revision {
         report.add(
             Law::RealTime,
-            format!("revision {known} was known before this was asked: {operation}"),
+            format!(
+                "{}, yet this is older: {operation}",
+                knowledge.witness(operation.invoked)
+            ),
         );
     }
 }
@@ -89,7 +92,7 @@ fn is_linearizable(operation: &Operation) -> bool {
 }
 
 /// Reasons of refusals, and answers that should have been refused.
-pub fn check_floors(history: &History, knowledge: &Knowledge, compactions: &Compactions, report: &mut Report) {
+pub fn check_floors(history: &History, knowledge: &Knowledge<'_>, compactions: &Compactions, report: &mut Report) {
     for operation in &history.operations {
         let Some(oldest) = oldest_revision(&operation.request) else {
             continue;
@@ -112,7 +115,7 @@ fn check_reason(
     operation: &Operation,
     oldest: i64,
     reason: &str,
-    knowledge: &Knowledge,
+    knowledge: &Knowledge<'_>,
     compactions: &Compactions,
     report: &mut Report,
 ) {

@@ -13,7 +13,7 @@ use crate::history::show::list;
 use crate::history::{Event, History, Operation, Pair};
 
 pub struct Replay<'a> {
-    knowledge: &'a Knowledge,
+    knowledge: &'a Knowledge<'a>,
     truth: Truth,
     state: State,
     writers: Writers<'a>,
@@ -35,7 +35,7 @@ pub struct Replayed {
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(history: &'a History, knowledge: &'a Knowledge, leases: &'a Leases<'a>, truth: Truth) -> Self {
+    pub fn new(history: &'a History, knowledge: &'a Knowledge<'a>, leases: &'a Leases<'a>, truth: Truth) -> Self {
         let writers = Writers::gather(history, knowledge, leases);
         // Every revision has a request behind it, or the grant of the lease that ended.
         let last_possible = 2 * history.operations.len() as i64 + 2;
@@ -115,7 +115,10 @@ impl<'a> Replay<'a> {
         let effect = self.state.evaluate(&operation.request);
         let known = self.knowledge.before(operation.invoked);
         if known >= revision {
-            let text = format!("revision {known} was known before, yet this got revision {revision}: {operation}");
+            let text = format!(
+                "{}, yet {revision} was given later to {operation}",
+                self.knowledge.witness(operation.invoked)
+            );
             report.add(Law::RealTime, text);
         }
         if operation.answer().is_some_and(|answer| answer.body != effect.body) {

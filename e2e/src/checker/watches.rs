@@ -34,6 +34,8 @@ struct Listener<'a> {
     /// Changes that were due but came not, and that may come late.
     missing: HashSet<(i64, Key)>,
     last_event: i64,
+    /// A watcher from now on has not been told anything yet.
+    open: bool,
 }
 
 impl<'a> Listener<'a> {
@@ -46,6 +48,7 @@ impl<'a> Listener<'a> {
             keys: HashSet::new(),
             missing: HashSet::new(),
             last_event: 0,
+            open: watch.start == 0,
         }
     }
 
@@ -53,9 +56,20 @@ impl<'a> Listener<'a> {
         match &heard.news {
             News::Created if self.watch.start == 0 => self.revision = heard.revision,
             News::Created => {}
-            News::Events(events) => self.events(heard, events, report),
+            News::Events(events) => {
+                self.begin(events);
+                self.events(heard, events, report);
+            }
             News::Progress => self.progress(heard.revision, report),
             News::Cancelled { compacted } => self.cancelled(heard, *compacted, report),
+        }
+    }
+
+    /// What is written while a watcher from now on is being confirmed may be told, and from there on all of it:
+    /// etcd 3.6 reads the revision that it confirms after the watcher has begun.
+    fn begin(&mut self, events: &[Event]) {
+        if let Some(first) = events.first().filter(|_| std::mem::take(&mut self.open)) {
+            self.revision = self.revision.min(first.pair.modified - 1);
         }
     }
 
@@ -140,6 +154,7 @@ impl<'a> Listener<'a> {
     }
 
     fn progress(&mut self, revision: i64, report: &mut Report) {
+        self.open = false;
         if revision < self.last_event {
             self.tell(
                 report,

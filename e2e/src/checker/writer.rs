@@ -16,7 +16,7 @@ pub enum Cause<'a> {
 }
 
 pub struct Writers<'a> {
-    knowledge: &'a Knowledge,
+    knowledge: &'a Knowledge<'a>,
     leases: &'a Leases<'a>,
     /// Operations that were told that they are the write at a revision.
     claims: HashMap<i64, Vec<&'a Operation>>,
@@ -27,7 +27,7 @@ pub struct Writers<'a> {
 }
 
 impl<'a> Writers<'a> {
-    pub fn gather(history: &'a History, knowledge: &'a Knowledge, leases: &'a Leases<'a>) -> Self {
+    pub fn gather(history: &'a History, knowledge: &'a Knowledge<'a>, leases: &'a Leases<'a>) -> Self {
         let mut writers = Self {
             knowledge,
             leases,

@@ -106,3 +106,72 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Answer, Body, Event, Key, News, Outcome, Pair, Put, Request, Span};
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        let pair = Pair {
+            key: Key(1),
+            value: 2,
+            created: 3,
+            modified: 4,
+            version: 5,
+            lease: 6,
+        };
+        let (span, body) = (Span::all(), Body::Put { prev: Some(pair) });
+        let put = Put {
+            key: Key(1),
+            value: 2,
+            lease: 6,
+            prev: true,
+        };
+        let operation = Operation {
+            id: 1,
+            client: 2,
+            member: 0,
+            invoked: 3,
+            returned: 4,
+            request: Request::Put(put),
+            outcome: Outcome::Ok(Answer { revision: 4, body }),
+        };
+        let news = News::Events(vec![Event {
+            put: true,
+            pair,
+            prev: None,
+        }]);
+
+        let recorder = Recorder::create(&path).unwrap();
+        recorder.write(&Record::Operation(operation.clone()));
+        recorder.write(&Record::Watch(Watch {
+            id: 7,
+            member: 1,
+            asked: 0,
+            span,
+            start: 0,
+            prev: false,
+        }));
+        recorder.write(&Record::Heard(Heard {
+            watch: 7,
+            at: 9,
+            revision: 4,
+            news,
+        }));
+        recorder.note("calm");
+        recorder.broken("a promise");
+        recorder.flush().unwrap();
+
+        let history = History::read(&path).unwrap();
+        assert_eq!(history.operations[0].to_string(), operation.to_string());
+        assert!(matches!(&history.heard[0].news, News::Events(events) if events[0].pair == pair));
+        assert_eq!(
+            (history.watches.len(), history.notes.len(), history.broken.len()),
+            (1, 1, 1)
+        );
+    }
+}

@@ -117,12 +117,11 @@ impl Mix<'_> {
         }
     }
 
-    /// A revision that is probably still there.
+    /// A revision that is probably still there, and now and then one that was compacted lately.
     pub fn past(&mut self) -> i64 {
+        let floor = self.shared.compacted() - if self.chance.percent(5) { 20 } else { 0 };
         let newest = self.shared.newest();
-        (newest - self.chance.below(PAST_REVISIONS) as i64)
-            .max(self.shared.compacted())
-            .max(1)
+        (newest - self.chance.below(PAST_REVISIONS) as i64).max(floor).max(1)
     }
 
     fn any_key(&mut self) -> Key {

@@ -247,7 +247,7 @@ pub mod leader {
 
     use super::*;
     use crate::node::Raft;
-    use crate::types::{LogId, Request};
+    use crate::types::{Request, leader_of};
 
     type Replies = mpsc::Sender<Result<pb::ForwardReply, Status>>;
 
@@ -271,7 +271,7 @@ pub mod leader {
 
     async fn append(raft: &Raft, proposal: pb::Proposal, replies: &Replies) {
         let pb::Proposal { id, term, content } = proposal;
-        let only = *LogId::new_term_index(term, 0).committed_leader_id();
+        let only = leader_of(term);
         let (responder, outcome) = ProgressResponder::complete_only();
         let sent = raft
             .write(Request(content))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
+use openraft::impls::ProgressResponder;
 use taffrail_store::Answer;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -21,7 +22,7 @@ use crate::membership;
 use crate::peer::{Peer, PeerBook, PeerInner, PeerService, service};
 use crate::shared::{Progress, Proposals, Shared};
 use crate::state::State;
-use crate::types::{Request, TypeConfig};
+use crate::types::{Request, TypeConfig, leader_of};
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;
 
@@ -111,6 +112,28 @@ impl Node {
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => None,
             Err(RaftError::APIError(_)) => Some(Err(ProposeError::LeaderChanged)),
             Err(RaftError::Fatal(_)) => Some(Err(ProposeError::Stopped)),
+        }
+    }
+
+    /// Proposes what only a leader may decide: appended in the term in which this member leads now, or not at all.
+    pub async fn propose_as_leader(&self, request: Bytes) -> Result<Answer, ProposeError> {
+        let Leadership { leader, term } = *self.inner.leadership.borrow();
+        if leader != Some(self.inner.member_id) {
+            return Err(ProposeError::NoLeader);
+        }
+        let pending = self.inner.shared.pending();
+        let (responder, outcome) = ProgressResponder::complete_only();
+        let write = self.inner.raft.write(Request(request));
+        let sent = write.with_leader(leader_of(term)).responder(responder).await;
+        sent.map_err(|_| ProposeError::Stopped)?;
+        match outcome.await {
+            Ok(Ok(written)) => {
+                pending.answered();
+                Ok(written.data)
+            }
+            Ok(Err(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::NoLeader),
+            Ok(Err(_)) => Err(ProposeError::LeaderChanged),
+            Err(_) => Err(ProposeError::Stopped),
         }
     }
 

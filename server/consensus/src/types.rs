@@ -53,6 +53,11 @@ pub enum SnapshotData {
     Received(Box<dyn Any + Send>),
 }
 
+/// Whoever leads in this term.
+pub fn leader_of(term: u64) -> CommittedLeaderIdOf<TypeConfig> {
+    *LogId::new_term_index(term, 0).committed_leader_id()
+}
+
 pub fn position(log_id: &LogId) -> Position {
     Position {
         term: log_id.committed_leader_id().term,

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use crate::Member;
 use crate::error::{MoveLeaderError, Timeout};
 
+/// Pause before something is tried again that had no leader to do it.
+const RETRY: Duration = Duration::from_millis(20);
+
 /// Election timeouts without a leader after which streams that demand one end (etcd interceptor.go, maxNoLeaderCnt).
 const LEADERLESS_ELECTIONS: u32 = 3;
 
@@ -81,6 +84,12 @@ impl Member {
         let mut leadership = self.leadership();
         let led = leadership.wait_for(|leadership| leadership.leader.is_some()).await;
         led.ok().and_then(|leadership| leadership.leader)
+    }
+
+    /// A moment at least: who leads by this member's knowledge may not know it yet, or not any more.
+    pub(crate) async fn pause_until_led(&self) {
+        tokio::time::sleep(RETRY).await;
+        self.until_led().await;
     }
 
     /// Resolves once there has been no leader for several election timeouts. Streams are given up later than requests:

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use prost::Message;
-use taffrail_consensus::ProposeError;
 use taffrail_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
     PutRequest, PutResponse, TxnRequest, TxnResponse,
@@ -104,12 +103,9 @@ impl Member {
         proposal: Proposal,
         request: &M,
     ) -> Result<Response, WriteError> {
-        if !self.is_leader() {
-            return Err(ProposeError::NoLeader.into());
-        }
-        let id = self.0.ids.next();
-        let entry = entry::encode(id, proposal, request);
-        let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(id, entry)).await;
+        let entry = entry::encode(self.0.ids.next(), proposal, request);
+        let proposed = self.0.node.propose_as_leader(entry);
+        let answer = tokio::time::timeout(self.0.config.request_timeout, proposed).await;
         Ok(answer.map_err(|_| WriteError::TimedOut(Timeout::Unexplained))???)
     }
 

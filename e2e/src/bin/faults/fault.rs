@@ -163,3 +163,41 @@ impl Display for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(seed: u64, wanted: &[Kind]) -> Vec<String> {
+        let mut schedule = Schedule::new(Chance::new(seed), 3, wanted);
+        (0..200).map(|_| schedule.next_fault().to_string()).collect()
+    }
+
+    #[test]
+    fn a_schedule_follows_from_its_seed() {
+        assert_eq!(faults(5, &[]), faults(5, &[]));
+        assert_ne!(faults(5, &[]), faults(6, &[]));
+    }
+
+    #[test]
+    fn only_the_wanted_kinds_of_faults_come() {
+        assert!(
+            faults(1, &[Kind::Kill])
+                .iter()
+                .all(|fault| fault.starts_with("kill -9 of"))
+        );
+        let everything = faults(1, &[]).join("\n");
+        for kind in [
+            "kill",
+            "pause",
+            "partition",
+            "rolling",
+            "replacement",
+            "full disk",
+            "compactions",
+            "nothing gets",
+        ] {
+            assert!(everything.contains(kind), "{kind} is missing");
+        }
+    }
+}

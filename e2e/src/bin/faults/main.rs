@@ -1,4 +1,17 @@
 //! Runs a cluster under load and faults, and judges what its clients saw.
+//!
+//! Needs root, for network namespaces and small disks. The program under test is anything with etcd's flags:
+//!
+//! ```text
+//! cargo run -p taffrail-e2e --bin faults -- run --program target/debug/taffrail --minutes 5 --seed 7
+//! cargo run -p taffrail-e2e --bin faults -- acknowledged --program target/debug/taffrail --rounds 100
+//! cargo run -p taffrail-e2e --bin faults -- stale --program target/debug/taffrail --rounds 20
+//! cargo run -p taffrail-e2e --bin faults -- grow --program target/debug/taffrail
+//! cargo run -p taffrail-e2e --bin faults -- check /tmp/faults-7/history.jsonl
+//! ```
+//!
+//! etcd 3.6 itself breaks promises that are checked here: add `--no-old-reads-in-txns`, and
+//! `--tolerate 'keep lease'`, to run it without them.
 
 mod acknowledged;
 mod args;

@@ -1,7 +1,7 @@
 //! Bugs in what watchers are told.
 
 use super::*;
-use crate::history::{Event, Span};
+use crate::history::{Event, Span, Watch};
 
 /// The watcher of everything at the first member, and a response of several events of one revision if asked for.
 fn full_watch(history: &History) -> u64 {
@@ -111,4 +111,37 @@ fn an_end_without_reason_is_found() {
     let (mut history, one, _) = middle();
     history.heard[one].news = News::Cancelled { compacted: 3 };
     assert_breaks(&history, Law::WatchEndsWithReason);
+}
+
+#[test]
+fn a_watcher_from_now_on_may_be_told_what_happens_while_it_is_confirmed() {
+    let (mut history, one, _) = middle();
+    let revision = events(&mut history.heard[one])
+        .last()
+        .expect("there are events")
+        .pair
+        .modified;
+    let member = 0;
+    history.watches.push(Watch {
+        id: 9,
+        member,
+        asked: 0,
+        span: Span::all(),
+        start: 0,
+        prev: true,
+    });
+    let created = Heard {
+        watch: 9,
+        revision,
+        news: News::Created,
+        ..history.heard[one].clone()
+    };
+    let told = Heard {
+        watch: 9,
+        ..history.heard[one].clone()
+    };
+    history.heard.extend([created, told.clone()]);
+    assert!(check(&history).is_clean());
+    history.heard.push(told);
+    assert_breaks(&history, Law::WatchTellsOnce);
 }

@@ -1,9 +1,8 @@
 //! Keepalive and time to live: answered by the leader's clock, carried to it by every other member.
 
 use taffrail_consensus::BarrierError;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::RETRY;
 use super::clock::Renewal;
 use crate::{LeaseError, LeaseTtl, Member, ReadError};
 
@@ -24,7 +23,7 @@ impl Member {
             if let Some(ttl_s) = self.ask_keep_alive(leader, id).await {
                 return Ok(ttl_s);
             }
-            sleep(RETRY).await;
+            self.pause_until_led().await;
         }
     }
 
@@ -71,7 +70,7 @@ impl Member {
             if let Some(left) = self.ask_time_to_live(leader, id, keys).await {
                 return Ok(left);
             }
-            sleep(RETRY).await;
+            self.pause_until_led().await;
         }
     }
 

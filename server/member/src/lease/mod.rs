@@ -27,7 +27,7 @@ const TTL_MAX_S: i64 = 9_000_000_000;
 const REVOKES_PER_TICK_MAX: usize = 500;
 /// Revocations on their way at the same time.
 const REVOKES_IN_FLIGHT_MAX: usize = 16;
-/// Pause before a leader tries to prove again that it leads, or before it is asked again.
+/// Pause before a new leader tries to prove again that it leads.
 const RETRY: Duration = Duration::from_millis(20);
 /// The longest nap of the clock.
 const TICK: Duration = Duration::from_millis(500);
