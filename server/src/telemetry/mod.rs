@@ -150,4 +150,29 @@ impl Recorder for Observer {
         self.metrics.snap.save.observe(took_s);
         tracing::info!(took = format!("{took:?}"), "saved snapshot");
     }
+
+    fn peer_sent(&self, to: u64, bytes: u64) {
+        self.metrics.network.sent(to, bytes);
+    }
+
+    fn peer_received(&self, from: u64, bytes: u64) {
+        self.metrics.network.received(from, bytes);
+    }
+
+    fn peer_send_failed(&self, to: u64) {
+        self.metrics.network.send_failed(to);
+    }
+
+    fn peer_round_trip(&self, to: u64, took: Duration) {
+        self.metrics.network.round_trip(to, took);
+    }
+
+    fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {
+        self.metrics.network.snapshot_sent(to, arrived, took);
+    }
+
+    fn snapshot_received(&self, from: u64, whole: bool, took: Duration) {
+        self.metrics.network.snapshot_received(from, whole, took);
+        self.metrics.snap.db_save.observe(took.as_secs_f64());
+    }
 }
