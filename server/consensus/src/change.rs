@@ -92,9 +92,23 @@ impl Node {
         }
     }
 
+    /// Waits a while for a change that is under way, such as one that another leader began.
     pub(crate) async fn change(&self, change: ChangeMembers<u64, Peer>) -> Result<(), ChangeError> {
         // From now on an answer may come from somewhere else.
         self.inner.shared.set_solo(false);
+        let pace = self.inner.book.pace;
+        let begun = tokio::time::Instant::now();
+        loop {
+            match self.try_change(change.clone()).await {
+                Err(ChangeError::InProgress) if begun.elapsed() < 2 * pace.election => {
+                    tokio::time::sleep(pace.heartbeat / 4).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_change(&self, change: ChangeMembers<u64, Peer>) -> Result<(), ChangeError> {
         let done = self.inner.raft.change_membership(change, false).await;
         done.map(drop).map_err(|error| match error {
             RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => ChangeError::NotLeader,

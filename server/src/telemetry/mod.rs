@@ -30,10 +30,11 @@ pub fn start_log(settings: &Settings) -> Result<()> {
     };
     let level = level(settings.get("log-level"))?;
     // The consensus library tells every step; only its warnings are ours, unless somebody debugs.
+    // Losing a peer is an error to openraft and everyday life to a cluster; what matters of it is said by us.
     let steps = if level > LevelFilter::INFO {
         level
     } else {
-        level.min(LevelFilter::WARN)
+        LevelFilter::OFF
     };
     let targets = Targets::new().with_default(level).with_target("openraft", steps);
     let lines = tracing_subscriber::fmt::layer().event_format(Lines(form));
