@@ -119,7 +119,7 @@ async fn wake(
         listener: Arc::clone(&ears) as _,
         identify: taffrail_member::id_of,
     };
-    let observer = Arc::new(Observer::new(Arc::clone(metrics)));
+    let observer = Arc::new(Observer::new(Arc::clone(metrics), dir.identity.member_id));
     let node = Node::start_with(node_config(config, dir), machine, dialer, observer).await;
     let node = node.context("cannot start from the raft log")?;
     let member = Member::start(member_config(config, dir), store, node.clone(), ears);

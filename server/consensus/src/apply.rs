@@ -170,10 +170,11 @@ impl Applying {
 
     fn install(&mut self, state: Box<dyn Any + Send>) -> Result<(), StoreFailure> {
         let start = Instant::now();
-        let look = self
-            .state
-            .install(state)
-            .inspect_err(|error| self.fail(&format!("a raft snapshot could not be installed: {error}")))?;
+        self.recorder.installing(true);
+        let installed = self.state.install(state);
+        self.recorder.installing(false);
+        let look =
+            installed.inspect_err(|error| self.fail(&format!("a raft snapshot could not be installed: {error}")))?;
         self.membership = look.membership.map(|(_, bytes)| bytes);
         self.solo.alone = false;
         self.shared.set_solo(false);

@@ -117,7 +117,9 @@ impl Member {
     /// Where applying is far behind, writers wait a moment for it; etcd turns them away at once.
     async fn applied_closely(&self) -> Result<(), WriteError> {
         let progress = self.0.node.progress();
-        let close = progress.committed_index.saturating_sub(self.0.config.limits.apply_lag_entries_max);
+        let close = progress
+            .committed_index
+            .saturating_sub(self.0.config.limits.apply_lag_entries_max);
         if progress.applied_index >= close {
             return Ok(());
         }

@@ -116,14 +116,15 @@ pub fn watch_leadership(member: &Member, metrics: &Arc<Metrics>) {
 /// Puts the times of log and store into the metrics.
 pub struct Observer {
     metrics: Arc<Metrics>,
+    member_id: u64,
 }
 
 /// Batches slower than this are worth a line (etcd --warning-apply-duration).
 const SLOW_APPLY: Duration = Duration::from_millis(100);
 
 impl Observer {
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Observer { metrics }
+    pub fn new(metrics: Arc<Metrics>, member_id: u64) -> Self {
+        Observer { metrics, member_id }
     }
 }
 
@@ -166,6 +167,22 @@ impl Recorder for Observer {
 
     fn peer_round_trip(&self, to: u64, took: Duration) {
         self.metrics.network.round_trip(to, took);
+    }
+
+    fn peer_lost(&self, id: u64) {
+        self.metrics.network.lost(self.member_id, id);
+    }
+
+    fn snapshot_send_begins(&self, to: u64) {
+        self.metrics.network.snapshot_send_begins(to);
+    }
+
+    fn snapshot_receive_begins(&self, from: u64) {
+        self.metrics.network.snapshot_receive_begins(from);
+    }
+
+    fn installing(&self, under_way: bool) {
+        self.metrics.network.snapshot_installing(under_way);
     }
 
     fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {

@@ -112,6 +112,14 @@ impl Network {
         self.late_heartbeats.fetch_add(1, Relaxed);
     }
 
+    pub fn snapshot_send_begins(&self, to: u64) {
+        self.sending.began(to);
+    }
+
+    pub fn snapshot_receive_begins(&self, from: u64) {
+        self.receiving.began(from);
+    }
+
     pub fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {
         self.sending.ended(to, arrived, took);
     }

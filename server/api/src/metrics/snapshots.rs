@@ -53,8 +53,13 @@ impl Transfers {
         self.took.with_label_values(id);
     }
 
+    pub fn began(&self, id: u64) {
+        self.inflight.with_label_values(&[hex(id)]).inc();
+    }
+
     pub fn ended(&self, id: u64, arrived: bool, took: Duration) {
         let id = [hex(id)];
+        self.inflight.with_label_values(&id).dec();
         let outcome = if arrived { &self.success } else { &self.failures };
         outcome.with_label_values(&id).inc();
         if arrived {

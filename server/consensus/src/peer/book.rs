@@ -287,11 +287,13 @@ impl PeerBook {
         if before.is_some() == answered {
             return;
         }
-        let id = format!("{id:016x}");
+        drop(pages);
+        let name = format!("{id:016x}");
         if answered {
-            tracing::info!(peer_id = id, "peer became active");
+            tracing::info!(peer_id = name, "peer became active");
         } else {
-            tracing::warn!(peer_id = id, "peer became inactive");
+            tracing::warn!(peer_id = name, "peer became inactive");
+            self.recorder.peer_lost(id);
         }
     }
 

@@ -127,9 +127,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         let parts = snapshot::parts(&vote, snapshot).map_err(|error| StreamingError::from(unreachable(&error)))?;
         let request = self.book.addressed(self.target, parts);
         let started = Instant::now();
+        self.book.recorder.snapshot_send_begins(self.target);
         let answer = tokio::select! {
             answer = self.client.install_snapshot(request) => answer,
-            closed = cancel => return Err(closed.into()),
+            closed = cancel => {
+                self.book.recorder.snapshot_sent(self.target, false, started.elapsed());
+                return Err(closed.into());
+            }
         };
         let reply = self.book.verified(self.target, answer).inspect_err(|status| {
             tracing::warn!(peer_id = format!("{:016x}", self.target), %status, "could not send a raft snapshot");

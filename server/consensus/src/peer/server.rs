@@ -101,6 +101,7 @@ impl pb::peer_server::Peer for PeerRpc {
         let Inner { raft, book, state, .. } = &*self.0;
         let from = book.admit(&request, false)?;
         let started = std::time::Instant::now();
+        book.recorder.snapshot_receive_begins(from);
         let received = snapshot::receive(&**state, &mut request.into_inner()).await;
         book.recorder
             .snapshot_received(from, received.is_ok(), started.elapsed());
