@@ -17,7 +17,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use super::book::{Client, Line, PeerBook};
+use super::book::PeerBook;
+use super::line::{Client, Line};
 use super::outgoing::{Expected, Outgoing};
 use super::{Peer, wire};
 use crate::snapshot;

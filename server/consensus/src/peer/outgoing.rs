@@ -13,7 +13,8 @@ use prost::Message;
 use taffrail_proto::taffrailpb as pb;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::book::{Hurry, PeerBook};
+use super::book::PeerBook;
+use super::hurry::Hurry;
 use super::wire;
 use crate::types::{LogId, TypeConfig};
 

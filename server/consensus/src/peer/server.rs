@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::book::{MESSAGE_BYTES_MAX, PeerBook};
+use super::book::PeerBook;
+use super::line::MESSAGE_BYTES_MAX;
 use super::wire;
 use crate::ask::Answerer;
 use crate::barrier::Reader;
