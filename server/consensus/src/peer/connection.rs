@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetworkFactory, RaftNetworkV2, stream_append_sequential};
@@ -214,14 +214,19 @@ impl Connection {
         wire::read_ballot_reply(reply).map_err(failed)
     }
 
-    async fn stream_entries<S>(&mut self, input: S) -> Result<Results<'_>, RPCError<TypeConfig>>
+    async fn stream_entries<S>(&mut self, mut input: S) -> Result<Results<'_>, RPCError<TypeConfig>>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
         let (book, target) = (self.book.clone(), self.target);
+        // raft waits here after a failure: nobody is called before there is something to say.
+        let Some(first) = input.next().await else {
+            return Ok(Box::pin(futures::stream::empty()));
+        };
         let expected = Expected::default();
         let outgoing = Outgoing {
             input,
+            first: Some(first),
             held: None,
             sent_upto: None,
             expected: expected.clone(),

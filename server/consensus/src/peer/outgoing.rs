@@ -30,6 +30,7 @@ type Request = AppendEntriesRequest<TypeConfig>;
 /// The messages of one stream, in order.
 pub struct Outgoing<S> {
     pub input: S,
+    pub first: Option<Request>,
     /// A message that only moves the commit index.
     pub held: Option<Request>,
     /// The last entry that a message of this stream covered.
@@ -54,6 +55,9 @@ impl<S: Stream<Item = Request> + Unpin> Outgoing<S> {
     }
 
     async fn choose(&mut self) -> Option<Request> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
         loop {
             let Some(held) = self.held.take() else {
                 let next = self.input.next().await?;
