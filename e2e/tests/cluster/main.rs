@@ -1,8 +1,13 @@
 //! What clients of several members may rely on: a file per promise.
 
+mod alarms;
+mod behind;
 mod changes;
 mod joining;
+mod leader;
 mod learner;
 mod leaving;
+mod no_quorum;
 mod promises;
 mod serving;
+mod survivor;
