@@ -1,6 +1,7 @@
 //! A cluster for an ordinary test: on loopback, without any rights. What goes wrong ends the test.
 
 use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -14,6 +15,8 @@ const LOG_LINES_SHOWN: usize = 40;
 /// How a plain cluster is made.
 #[derive(Default)]
 pub struct PlainBuilder {
+    /// The program under test, if it is none other.
+    program: Option<PathBuf>,
     founders: usize,
     spare: usize,
     args: Vec<String>,
@@ -27,14 +30,18 @@ pub struct Plain {
 }
 
 impl PlainBuilder {
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_path_buf());
+        self
+    }
     /// Slots for members to come.
     pub fn spare(mut self, spare: usize) -> Self {
         self.spare = spare;
         self
     }
     /// One more flag for every member, as `--name=value`.
-    pub fn arg(mut self, arg: &str) -> Self {
-        self.args.push(arg.to_owned());
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
         self
     }
 
@@ -51,7 +58,7 @@ impl PlainBuilder {
     fn build(self) -> Plain {
         let folder = tempfile::tempdir().expect("a temp folder can be made");
         let layout = Layout {
-            program: program::taffrail().to_path_buf(),
+            program: self.program.unwrap_or_else(|| program::taffrail().to_path_buf()),
             members: self.founders + self.spare,
             args: self.args,
             dir: folder.path().to_path_buf(),
