@@ -3,6 +3,7 @@
 mod alarms;
 mod behind;
 mod changes;
+mod failover;
 mod joining;
 mod leader;
 mod learner;
