@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The client of e2e/kube: writes, lists and watches config maps while what is below the API is killed.
 
-    kube_client.py WORK OBJECTS
+    kube_client.py WORK OBJECTS [SECONDS]
 
-WORK holds token and certificates/apiserver.crt; progress gets one byte for each acknowledged write, and listed the
-number of config maps in the last list.
+WORK holds token and certificates/apiserver.crt; progress gets one byte for each acknowledged write, written comes into
+being after the last of them, and listed gets the number of config maps in the last list. The writes are spread over
+SECONDS, else they come as fast as they can.
 """
 import http.client
 import json
@@ -20,6 +21,7 @@ WORKERS = 8
 LAG = 20
 # Small runs have small pages, so that their lists are in pages too.
 PAGE = max(1, min(500, int(sys.argv[2]) // 10))
+SECONDS = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
 STALLED = 180.0
 ALL = "/api/v1/configmaps"
 
@@ -164,7 +166,9 @@ class Writer:
         self.api, self.record, self.findings = api, record, findings
 
     def run(self, numbers):
+        begun = time.monotonic()
         for place, number in enumerate(numbers):
+            time.sleep(max(0.0, begun + SECONDS * place / len(numbers) - time.monotonic()))
             self.create(number)
             if place >= LAG:
                 self.change(numbers[place - LAG])
@@ -403,6 +407,7 @@ class Run:
         begun = time.monotonic()
         watchers = self.write()
         took = time.monotonic() - begun
+        open(f"{self.work}/written", "w").close()
         lister = Lister(self.api(), self.record, self.findings)
         _, full = lister.list(ALL, 0)
         _, paged = lister.list(ALL, PAGE)

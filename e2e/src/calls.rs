@@ -1,14 +1,16 @@
 //! Calls that a test expects to succeed.
 
+use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, AlarmType, CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, HashKvRequest,
     HashKvResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
-    LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, PutResponse,
-    RangeRequest, RangeResponse, ResponseHeader, SnapshotRequest, StatusRequest, StatusResponse, TxnRequest,
-    TxnResponse,
+    LeaseLeasesRequest, LeaseRevokeRequest, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, MemberListRequest,
+    PutRequest, PutResponse, RangeRequest, RangeResponse, ResponseHeader, SnapshotRequest, StatusRequest,
+    StatusResponse, TxnRequest, TxnResponse,
 };
 
+use crate::client::Client;
 use crate::{Member, requests};
 
 /// What every answer starts with.
@@ -16,7 +18,7 @@ pub fn revision(header: &Option<ResponseHeader>) -> i64 {
     header.as_ref().expect("the answer has a header").revision
 }
 
-impl Member {
+impl Client {
     pub async fn put(&self, request: PutRequest) -> PutResponse {
         self.kv().put(request).await.expect("the put succeeds").into_inner()
     }
@@ -108,6 +110,16 @@ impl Member {
             .expect("the member tells its status")
             .into_inner()
     }
+    pub async fn member_id(&self) -> u64 {
+        let header = self.status().await.header;
+        header.expect("the answer has a header").member_id
+    }
+    /// Everybody, as this member knows it after asking the leader.
+    pub async fn members(&self) -> Vec<pb::Member> {
+        let request = MemberListRequest { linearizable: true };
+        let answer = self.cluster().member_list(request).await;
+        answer.expect("members are listed").into_inner().members
+    }
     pub async fn hash_kv(&self, revision: i64) -> HashKvResponse {
         self.maintenance()
             .hash_kv(HashKvRequest { revision })
@@ -122,14 +134,8 @@ impl Member {
             .expect("the alarm call succeeds")
             .into_inner()
     }
-    /// A member whose data fill its quota so far that its NOSPACE alarm does not go off by itself.
-    pub async fn nearly_full() -> Self {
-        let member = Self::builder().arg("--quota-backend-bytes=20000").start().await;
-        member.put(requests::put("fill", vec![b'x'; 19_000])).await;
-        member
-    }
     pub async fn raise_nospace(&self) {
-        let member_id = self.status().await.header.expect("the answer has a header").member_id;
+        let member_id = self.member_id().await;
         self.alarm(AlarmRequest {
             action: AlarmAction::Activate.into(),
             member_id,
@@ -155,5 +161,14 @@ impl Member {
     pub async fn save_snapshot(&self, path: &std::path::Path) {
         let blobs: Vec<_> = self.snapshot().await.into_iter().map(|message| message.blob).collect();
         std::fs::write(path, blobs.concat()).expect("the file is writable");
+    }
+}
+
+impl Member {
+    /// A member whose data fill its quota so far that its NOSPACE alarm does not go off by itself.
+    pub async fn nearly_full() -> Self {
+        let member = Self::builder().arg("--quota-backend-bytes=20000").start().await;
+        member.put(requests::put("fill", vec![b'x'; 19_000])).await;
+        member
     }
 }

@@ -1,6 +1,6 @@
 //! Clients of a member: the wire as it is, for exact answers and errors, and the `etcd-client` crate.
 
-use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use taffrail_proto::etcdserverpb::cluster_client::ClusterClient;
 use taffrail_proto::etcdserverpb::kv_client::KvClient;
 use taffrail_proto::etcdserverpb::lease_client::LeaseClient;
@@ -9,14 +9,35 @@ use taffrail_proto::etcdserverpb::watch_client::WatchClient;
 use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
 use taffrail_proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
 use tonic::Streaming;
-use tonic::transport::Channel;
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
 
-use crate::{Member, wait};
+use crate::wait;
 
 /// The member may answer as much as it likes.
 const RECEIVE_BYTES_MAX: usize = 1 << 30;
 
-impl Member {
+/// Speaks to one member, and connects again whenever that is needed.
+#[derive(Clone)]
+pub struct Client {
+    address: String,
+    channel: Channel,
+}
+
+impl Client {
+    /// Of `address`, a host and a port; nobody has to listen there yet.
+    pub fn new(address: String) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("the address is valid");
+        let channel = endpoint.connect_lazy();
+        Self { address, channel }
+    }
+
+    pub fn address(&self) -> String {
+        self.address.clone()
+    }
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
     pub fn kv(&self) -> KvClient<Channel> {
         KvClient::new(self.channel()).max_decoding_message_size(RECEIVE_BYTES_MAX)
     }
@@ -31,13 +52,25 @@ impl Member {
     }
     /// The client library that others use.
     pub async fn library(&self) -> etcd_client::Client {
-        etcd_client::Client::connect([self.address()], None)
+        etcd_client::Client::connect([&self.address], None)
             .await
             .expect("the member answers")
     }
     /// A new watch stream without watchers.
     pub async fn watch(&self) -> WatchStream {
         let (requests, outgoing) = unbounded();
+        self.open(requests, tonic::Request::new(outgoing))
+    }
+    /// One that ends if the member has no leader.
+    pub async fn watch_with_leader(&self) -> WatchStream {
+        let (requests, outgoing) = unbounded();
+        self.open(requests, demanding_leader(outgoing))
+    }
+    fn open(
+        &self,
+        requests: UnboundedSender<WatchRequest>,
+        outgoing: tonic::Request<UnboundedReceiver<WatchRequest>>,
+    ) -> WatchStream {
         let mut client = WatchClient::new(self.channel()).max_decoding_message_size(RECEIVE_BYTES_MAX);
         // etcd sends no headers before there is something to say, so the stream opens in the background.
         let opening = tokio::spawn(async move { client.watch(outgoing).await.map(tonic::Response::into_inner) });
@@ -47,6 +80,15 @@ impl Member {
             responses: None,
         }
     }
+}
+
+/// Asks for an answer only from a member that has a leader.
+pub fn demanding_leader<T>(message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request
+        .metadata_mut()
+        .insert("hasleader", MetadataValue::from_static("true"));
+    request
 }
 
 /// Requests one way, responses the other.

@@ -19,4 +19,5 @@ pub mod requests;
 pub mod restore;
 pub mod wait;
 
+pub use client::Client;
 pub use member::{Exit, Member, MemberBuilder};

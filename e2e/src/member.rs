@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
 
+use crate::client::Client;
 use crate::{ports, program, wait};
 
 const READY: &str = "ready to serve client requests";
@@ -34,7 +34,7 @@ pub struct Member {
     metrics_port: Option<u16>,
     child: Option<Child>,
     runs: u32,
-    channel: Channel,
+    client: Client,
 }
 
 /// How a member ended by itself.
@@ -86,10 +86,6 @@ impl MemberBuilder {
             .tempdir()
             .expect("the temp folder is writable");
         let client_port = ports::free();
-        let address = format!("http://127.0.0.1:{client_port}");
-        let channel = Endpoint::from_shared(address)
-            .expect("a loopback address is valid")
-            .connect_lazy();
         Member {
             program: self.program.unwrap_or_else(|| program::taffrail().to_path_buf()),
             args: self.args,
@@ -100,7 +96,7 @@ impl MemberBuilder {
             metrics_port: self.metrics.then(ports::free),
             child: None,
             runs: 0,
-            channel,
+            client: Client::new(format!("127.0.0.1:{client_port}")),
         }
     }
 }
@@ -114,17 +110,11 @@ impl Member {
         MemberBuilder::default()
     }
 
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.client_port)
-    }
     pub fn metrics_address(&self) -> Option<String> {
         self.metrics_port.map(|port| format!("127.0.0.1:{port}"))
     }
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
-    }
-    pub fn channel(&self) -> Channel {
-        self.channel.clone()
     }
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
@@ -255,6 +245,15 @@ impl Member {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+}
+
+/// A member is asked as its client is.
+impl std::ops::Deref for Member {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
     }
 }
 

@@ -36,6 +36,9 @@ impl Process {
     pub fn is_running(&self) -> bool {
         self.child.is_some()
     }
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
     pub fn is_paused(&self) -> bool {
         self.paused
     }

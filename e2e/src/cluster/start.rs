@@ -1,9 +1,8 @@
 //! A cluster and how it begins.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 
 use super::disk::Disk;
 use super::network::Network;
@@ -34,7 +33,6 @@ pub struct Cluster {
     pub(super) disks: Vec<Disk>,
     /// How each slot joins if its data are empty.
     pub(super) joins: Vec<Join>,
-    _temporary: Option<TempDir>,
 }
 
 #[derive(Clone)]
@@ -44,24 +42,12 @@ pub(super) struct Join {
 }
 
 impl Cluster {
-    /// On loopback, without any rights: started and healthy.
-    pub async fn plain(program: &Path, members: usize) -> Self {
-        let temporary = tempfile::tempdir().expect("a temp folder can be made");
-        let layout = Layout {
-            program: program.to_path_buf(),
-            members,
-            args: Vec::new(),
-            dir: temporary.path().to_path_buf(),
-            disk_bytes: 0,
-        };
-        let mut cluster = Self::new(layout, Place::loopback(members)).expect("the temp folder is writable");
-        cluster._temporary = Some(temporary);
-        (0..members).for_each(|member| cluster.start(member).expect("the program under test can be run"));
-        cluster
-            .wait_until_healthy(crate::wait::PATIENCE)
-            .await
-            .expect("the cluster comes up");
-        cluster
+    /// On loopback, without any rights, with the first `founders` slots as its members; not started.
+    pub fn on_loopback(layout: Layout, founders: usize) -> Result<Self> {
+        let place = Place::loopback(layout.members);
+        let mut cluster = Self::new(layout, place)?;
+        cluster.found_with(founders);
+        Ok(cluster)
     }
 
     /// In namespaces, with the first `founders` slots as its members; not started.
@@ -104,7 +90,6 @@ impl Cluster {
             processes,
             disks: Vec::new(),
             joins,
-            _temporary: None,
         };
         cluster.found_with(members);
         Ok(cluster)
@@ -135,6 +120,14 @@ impl Cluster {
         format!("{}={}", name(member), self.peer_url(member))
     }
 
+    pub fn pid(&self, member: usize) -> Option<u32> {
+        self.processes[member].pid()
+    }
+    /// What the last run of the member has logged.
+    pub fn log(&self, member: usize) -> String {
+        let log = std::fs::read(self.processes[member].log_path());
+        log.map_or(String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    }
     pub fn data_dir(&self, member: usize) -> PathBuf {
         self.folder(member).join("data")
     }
@@ -144,9 +137,23 @@ impl Cluster {
 
     /// Starts the process of a member, again if it ran before.
     pub fn start(&mut self, member: usize) -> Result<()> {
+        self.start_with(member, &[])
+    }
+
+    /// With further flags for this start alone.
+    pub fn start_with(&mut self, member: usize, flags: &[&str]) -> Result<()> {
         let mut command = self.place.command(member, &self.program);
-        command.args(self.flags(member)).args(&self.args);
+        command.args(self.flags(member)).args(&self.args).args(flags);
         self.processes[member].spawn(command)
+    }
+
+    /// The next start of `member` is to join a cluster that has it and `others`.
+    pub fn joins(&mut self, member: usize, others: &[usize]) {
+        let listed: Vec<_> = others.iter().chain([&member]).map(|&each| self.listed(each)).collect();
+        self.joins[member] = Join {
+            state: "existing",
+            members: listed.join(","),
+        };
     }
 
     /// Members that ended by themselves since this was last asked.

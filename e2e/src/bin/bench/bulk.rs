@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use taffrail_e2e::{Member, requests};
 
 use crate::table::{Direction, Row};
+use crate::target::Target;
 use crate::{Args, Programs, load, process, start};
 
 pub const NAME: &str = "bulk: 1M keys";
@@ -71,7 +72,7 @@ async fn measure(program: &Path, tool: &Path, args: &Args, keys: usize) -> Resul
     let mut member = start(program, &args.flag).await;
     let put = load::run(
         tool,
-        &member,
+        &Target::member(&member)?,
         &[&PUT[..], &[&format!("--key-space-size={keys}")]].concat(),
         keys,
     )?;

@@ -4,21 +4,22 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use taffrail_e2e::{Member, requests};
+use taffrail_e2e::requests;
 
 use crate::table::{Direction, Row};
+use crate::target::Target;
 use crate::{Args, Programs, process};
 
 pub struct Case {
     pub name: &'static str,
     /// Operations without `--quick`.
-    total: usize,
-    args: &'static [&'static str],
+    pub total: usize,
+    pub args: &'static [&'static str],
 }
 
-const VALUE: &str = "--val-size=256";
-const KEYS: &str = "--key-space-size=100000";
-const MANY: [&str; 2] = ["--clients=1000", "--conns=100"];
+pub const VALUE: &str = "--val-size=256";
+pub const KEYS: &str = "--key-space-size=100000";
+pub const MANY: [&str; 2] = ["--clients=1000", "--conns=100"];
 
 pub const CASES: [Case; 7] = [
     Case {
@@ -73,16 +74,8 @@ pub async fn compare(programs: &Programs, tool: &Path, args: &Args, wanted: &dyn
     for member in &members {
         member.put(requests::put("foo", vec![b'v'; 256])).await;
     }
-    for case in CASES.iter().filter(|case| wanted(case.name)) {
-        let total = if args.quick { case.total / 10 } else { case.total };
-        let mut runs = [Vec::new(), Vec::new()];
-        for _ in 0..args.repeat.max(1) {
-            for (member, runs) in members.iter().zip(&mut runs) {
-                runs.push(run(tool, member, case.args, total)?);
-            }
-        }
-        print(case.name, &runs.map(median));
-    }
+    let targets = [Target::member(&members[0])?, Target::member(&members[1])?];
+    compare_cases(&CASES, &targets, tool, args, wanted)?;
     for (member, name) in members.iter().zip(["upstream", "taffrail"]) {
         let pid = member.pid().context("the member runs")?;
         eprintln!(
@@ -90,6 +83,27 @@ pub async fn compare(programs: &Programs, tool: &Path, args: &Args, wanted: &dyn
             process::rss_mib(pid)?,
             process::disk_mib(member.data_dir())?
         );
+    }
+    Ok(())
+}
+
+/// Each wanted case on one target and then the other.
+pub fn compare_cases(
+    cases: &[Case],
+    targets: &[Target; 2],
+    tool: &Path,
+    args: &Args,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<()> {
+    for case in cases.iter().filter(|case| wanted(case.name)) {
+        let total = if args.quick { case.total / 10 } else { case.total };
+        let mut runs = [Vec::new(), Vec::new()];
+        for _ in 0..args.repeat.max(1) {
+            for (target, runs) in targets.iter().zip(&mut runs) {
+                runs.push(run(tool, target, case.args, total)?);
+            }
+        }
+        print(case.name, &runs.map(median));
     }
     Ok(())
 }
@@ -117,21 +131,20 @@ fn median(mut runs: Vec<Figures>) -> Figures {
     runs.get(runs.len() / 2).copied().unwrap_or_default()
 }
 
-/// One run of the load generator against `member`.
-pub fn run(tool: &Path, member: &Member, args: &[&str], total: usize) -> Result<Figures> {
-    let pid = member.pid().context("the member runs")?;
-    let before = process::cpu_us(pid)?;
+/// One run of the load generator against `target`.
+pub fn run(tool: &Path, target: &Target, args: &[&str], total: usize) -> Result<Figures> {
+    let before = target.cpu_us()?;
     let output = Command::new(tool)
         .args(args)
         .args([
             format!("--total={total}"),
-            format!("--endpoints={}", member.address()),
+            format!("--endpoints={}", target.endpoints),
             "--precise".to_owned(),
         ])
         // It logs every connection there.
         .stderr(Stdio::null())
         .output()?;
-    let used = process::cpu_us(pid)? - before;
+    let used = target.cpu_us()? - before;
     ensure!(output.status.success(), "the benchmark tool failed on {args:?}");
     let mut figures = parse(&String::from_utf8_lossy(&output.stdout)).context("the benchmark tool's report is cut")?;
     figures.cpu_us_per_operation = used / total as f64;

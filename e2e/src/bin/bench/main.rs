@@ -1,12 +1,14 @@
 //! Upstream etcd and Taffrail under the same load, one after the other on the same machine, as a table.
 //!
-//! `cargo bench-etcd [--quick] [--only NAME]`. Needs the programs of `e2e/tools/build`. The load generator runs on
+//! `cargo bench-etcd [--quick] [--members 3] [--only NAME]`. Needs the programs of `e2e/tools/build`. The load generator runs on
 //! the same cores, so CPU per operation is the robust figure and throughput the indicative one.
 
 mod bulk;
 mod load;
+mod members;
 mod process;
 mod table;
+mod target;
 
 use std::path::PathBuf;
 
@@ -19,6 +21,9 @@ struct Args {
     /// A tenth of the operations, and a tenth of the keys in the bulk case.
     #[arg(long)]
     quick: bool,
+    /// So many members of each program in a cluster.
+    #[arg(long, default_value_t = 1)]
+    members: usize,
     /// Only cases whose name contains this; may be repeated.
     #[arg(long)]
     only: Vec<String>,
@@ -54,6 +59,9 @@ async fn main() -> Result<()> {
     let benchmark = program::tool("benchmark").context("no benchmark tool: run e2e/tools/build")?;
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| name.contains(only.as_str()));
     table::head();
+    if args.members > 1 {
+        return members::compare(&programs, &benchmark, &args, &wanted).await;
+    }
     if load::CASES.iter().any(|case| wanted(case.name)) {
         load::compare(&programs, &benchmark, &args, &wanted).await?;
     }

@@ -2,18 +2,16 @@
 
 use taffrail_e2e::chance::Chance;
 use taffrail_e2e::checker;
-use taffrail_e2e::cluster::Cluster;
+use taffrail_e2e::cluster::Plain;
 use taffrail_e2e::history::{History, Recorder};
 use taffrail_e2e::load::{Load, Settings};
-use taffrail_e2e::program;
 
 const SEED: u64 = 1;
 const REVISIONS: i64 = 500;
 
 #[tokio::test]
-#[ignore = "the program under test must form clusters of several members"]
 async fn three_members_keep_every_promise() {
-    let cluster = Cluster::plain(program::taffrail(), 3).await;
+    let cluster = Plain::three().await;
     let folder = tempfile::tempdir().expect("a temp folder can be made");
     let path = folder.path().join("history.jsonl");
     let recorder = Recorder::create(&path).expect("the temp folder is writable");
