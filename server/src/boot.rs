@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use taffrail_api::{Api, ApiConfig, Metrics};
 use taffrail_consensus::{ClusterFacts, Dialer, Machine, Node, NodeConfig, Peer, PlainDialer, discover};
 use taffrail_member::{
-    CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules,
+    CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules, check_not_older,
 };
 use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -110,6 +110,8 @@ async fn wake(
     let path = dir.store();
     let opened = tokio::task::spawn_blocking(move || Store::open(&path, &Options::default())).await?;
     let (store, applier) = opened.context("cannot open the store")?;
+    let cluster_version = store.view().cluster_version();
+    check_not_older(&config.version, cluster_version.as_deref()).map_err(anyhow::Error::msg)?;
     let ears = Ears::new(&store);
     let machine = Machine {
         store: store.clone(),
@@ -117,7 +119,7 @@ async fn wake(
         listener: Arc::clone(&ears) as _,
         identify: taffrail_member::id_of,
     };
-    let observer = Arc::new(Observer::new(Arc::clone(metrics)));
+    let observer = Arc::new(Observer::new(Arc::clone(metrics), dir.identity.member_id));
     let node = Node::start_with(node_config(config, dir), machine, dialer, observer).await;
     let node = node.context("cannot start from the raft log")?;
     let member = Member::start(member_config(config, dir), store, node.clone(), ears);

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 /// What a full disk still takes: about nothing.
 const LEFT_BYTES: u64 = 4 << 10;
+const FILL_TRIES_MAX: u32 = 10;
 
 /// A tmpfs. In a mount namespace of the driver's own it goes with the driver.
 pub struct Disk {
@@ -27,11 +28,19 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Shrinks the disk to what is on it, which is a ballast file that takes no memory.
+    /// Shrinks the disk to what is on it, which is a ballast file that takes no memory. What is written between the
+    /// look and the shrinking makes it fail, so a little more is left each time.
     pub fn fill(&mut self) -> Result<()> {
         self.full = true;
-        let size = used_bytes(&self.path)? + LEFT_BYTES;
-        self.run(&["-o", &format!("remount,size={size}")])
+        let mut last = Ok(());
+        for tries in 0..FILL_TRIES_MAX {
+            let size = used_bytes(&self.path)? + (LEFT_BYTES << tries);
+            last = self.run(&["-o", &format!("remount,size={size}")]);
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
     }
 
     pub fn free(&mut self) -> Result<()> {

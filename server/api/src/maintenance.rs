@@ -104,13 +104,13 @@ impl Api {
         pb::StatusResponse {
             header: Some(self.header(status.revision)),
             version: config.version.clone(),
-            db_size: status.sizes.total_bytes as i64,
+            db_size: at_least_one(status.sizes.total_bytes),
             leader: status.leader.unwrap_or(0),
             raft_index: status.progress.committed_index,
             raft_term: status.progress.term,
             raft_applied_index: status.progress.applied_index,
             errors,
-            db_size_in_use: status.sizes.in_use_bytes as i64,
+            db_size_in_use: at_least_one(status.sizes.in_use_bytes),
             is_learner: status.is_learner,
             storage_version: self.storage_version(status.cluster_version),
             // etcd tells a switched-off quota as the negative number it was given.
@@ -135,6 +135,11 @@ impl Api {
             version,
         }))
     }
+}
+
+/// An empty database of etcd has a size too, and etcdctl divides by it.
+fn at_least_one(bytes: u64) -> i64 {
+    bytes.max(1) as i64
 }
 
 fn alarm_text(alarm: &pb::AlarmMember) -> String {

@@ -22,6 +22,7 @@ use crate::membership;
 use crate::peer::PeerBook;
 use crate::recorder::Recorder;
 use crate::shared::Shared;
+use crate::solo::Solo;
 use crate::state::Apply;
 use crate::types::TypeConfig;
 
@@ -170,10 +171,11 @@ impl Applying {
 
     fn install(&mut self, state: Box<dyn Any + Send>) -> Result<(), StoreFailure> {
         let start = Instant::now();
-        let look = self
-            .state
-            .install(state)
-            .inspect_err(|error| self.fail(&format!("a raft snapshot could not be installed: {error}")))?;
+        self.recorder.installing(true);
+        let installed = self.state.install(state);
+        self.recorder.installing(false);
+        let look =
+            installed.inspect_err(|error| self.fail(&format!("a raft snapshot could not be installed: {error}")))?;
         self.membership = look.membership.map(|(_, bytes)| bytes);
         self.solo.alone = false;
         self.shared.set_solo(false);
@@ -191,38 +193,4 @@ impl Applying {
 /// Ids that the stored membership calls removed.
 pub fn removed(membership: &[u8]) -> BTreeSet<u64> {
     membership::removed(membership).unwrap_or_default()
-}
-
-/// Whether this member is the only one there is.
-///
-/// Then every answer anybody ever got came from here, after it was applied here, so a read barrier holds without a
-/// round. It must have led since this start: what an earlier run acknowledged is applied once an entry of a newer
-/// term is.
-pub struct Solo {
-    pub member_id: u64,
-    /// The term of the vote found at start.
-    pub start_term: u64,
-    pub alone: bool,
-}
-
-impl Solo {
-    fn after(&mut self, entries: &[Entry]) -> bool {
-        for entry in entries {
-            if let Content::Membership(bytes) = &entry.content {
-                self.alone = is_alone(self.member_id, bytes);
-            }
-        }
-        self.alone
-            && entries
-                .last()
-                .is_some_and(|entry| entry.position.term > self.start_term)
-    }
-}
-
-pub fn is_alone(member_id: u64, membership: &[u8]) -> bool {
-    membership::decode(membership).is_ok_and(|membership| {
-        let nodes: Vec<u64> = membership.nodes().map(|(id, _)| *id).collect();
-        let voters: Vec<u64> = membership.voter_ids().collect();
-        nodes == [member_id] && voters == [member_id]
-    })
 }

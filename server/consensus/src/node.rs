@@ -176,6 +176,12 @@ impl Node {
         passed.await.unwrap_or(Err(BarrierError::Stopped))
     }
 
+    /// Returns once this entry is applied here, or the node has stopped.
+    pub async fn wait_applied(&self, index: u64) {
+        // What comes after a stop finds out by itself.
+        let _ = self.inner.shared.wait_applied(index).await;
+    }
+
     pub fn leadership(&self) -> watch::Receiver<Leadership> {
         self.inner.leadership.clone()
     }

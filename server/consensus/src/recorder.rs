@@ -18,6 +18,12 @@ pub trait Recorder: Send + Sync + 'static {
     fn peer_send_failed(&self, to: u64) {}
     /// A ping and its answer.
     fn peer_round_trip(&self, to: u64, took: Duration) {}
+    /// A peer that answered does not any more.
+    fn peer_lost(&self, id: u64) {}
+    fn snapshot_send_begins(&self, to: u64) {}
+    fn snapshot_receive_begins(&self, from: u64) {}
+    /// A received state is taking the place of the one in use, or has.
+    fn installing(&self, under_way: bool) {}
     /// One whole state sent to a peer, or not.
     fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {}
     fn snapshot_received(&self, from: u64, whole: bool, took: Duration) {}

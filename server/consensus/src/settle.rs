@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use openraft::ChangeMembers;
+use openraft::async_runtime::WatchReceiver;
 
 use crate::Node;
 use crate::error::ChangeError;
@@ -19,6 +20,7 @@ pub async fn settle(inner: std::sync::Weak<Inner>) {
         let node = Node { inner };
         let pause = node.inner.book.pace.heartbeat;
         if node.leads() {
+            node.finish_change().await;
             node.let_vote().await;
             node.mind_the_disk().await;
         }
@@ -30,6 +32,28 @@ pub async fn settle(inner: std::sync::Weak<Inner>) {
 impl Node {
     fn leads(&self) -> bool {
         self.inner.leadership.borrow().leader == Some(self.inner.member_id)
+    }
+
+    /// A change of voters takes two steps. If its leader is lost between them, the next one takes the second.
+    async fn finish_change(&self) {
+        if !self.is_half_changed() {
+            return;
+        }
+        let Ok(_one_at_a_time) = self.inner.changing.try_lock() else {
+            return;
+        };
+        match self.change(ChangeMembers::AddVoterIds([].into())).await {
+            Ok(()) => tracing::info!("finished a change of the membership that another leader began"),
+            Err(error) => tracing::debug!(%error, "a change of the membership is not finished yet"),
+        }
+    }
+
+    /// The first step is committed, and nobody has taken the second.
+    fn is_half_changed(&self) -> bool {
+        let metrics = self.inner.raft.server_metrics();
+        let seen = metrics.borrow_watched();
+        let (now, committed) = (&seen.membership_config, &seen.committed_membership_config);
+        now.membership().get_joint_config().len() > 1 && now.log_id() == committed.log_id()
     }
 
     async fn let_vote(&self) {

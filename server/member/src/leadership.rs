@@ -72,7 +72,7 @@ impl Member {
     /// Somebody else's barrier would not do: it must be this member that leads, in one term all the while.
     pub(crate) async fn confirm_reign(&self) -> Result<u64, BarrierError> {
         let before = self.reign().ok_or(BarrierError::NoLeader)?;
-        self.0.node.read_barrier().await?;
+        self.0.node.try_barrier().await?;
         match self.reign() {
             Some(after) if after == before => Ok(after),
             _ => Err(BarrierError::LeaderChanged),

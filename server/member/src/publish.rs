@@ -23,7 +23,6 @@ impl Member {
         );
     }
 
-    /// The incarnation of the config belongs here too, once `Attributes` has a field for it.
     fn own_attributes(&self) -> Attributes {
         Attributes {
             name: self.0.config.name.clone(),

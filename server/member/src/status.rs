@@ -41,6 +41,11 @@ impl Member {
         self.0.node.proposals()
     }
 
+    /// For how long a write to the raft log has been under way.
+    pub fn disk_stalled_for(&self) -> std::time::Duration {
+        self.0.node.stalled_for()
+    }
+
     pub fn progress(&self) -> Progress {
         self.0.node.progress()
     }

@@ -1,6 +1,7 @@
 //! The writing door: admission, proposal, answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message;
 use taffrail_proto::etcdserverpb::{
@@ -14,6 +15,9 @@ use tokio::time::Instant;
 use crate::entry::{self, Proposal};
 use crate::upkeep::quota;
 use crate::{Member, ReadError, Timeout, WriteError, read};
+
+/// How long a writer waits for a member that is far behind with applying.
+const LAG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Bounds what is proposed and not answered.
 pub(crate) struct Admission {
@@ -89,6 +93,7 @@ impl Member {
         let id = self.0.ids.next();
         let entry = entry::encode(id, proposal, &request);
         async move {
+            self.applied_closely().await?;
             let _permit = self.admit(entry.len())?;
             let started = Instant::now();
             let answer = tokio::time::timeout(self.0.config.request_timeout, self.0.node.propose(id, entry)).await;
@@ -109,12 +114,21 @@ impl Member {
         Ok(answer.map_err(|_| WriteError::TimedOut(Timeout::Unexplained))???)
     }
 
+    /// Where applying is far behind, writers wait a moment for it; etcd turns them away at once.
+    async fn applied_closely(&self) -> Result<(), WriteError> {
+        let progress = self.0.node.progress();
+        let close = progress
+            .committed_index
+            .saturating_sub(self.0.config.limits.apply_lag_entries_max);
+        if progress.applied_index >= close {
+            return Ok(());
+        }
+        let caught_up = tokio::time::timeout(LAG_PATIENCE, self.0.node.wait_applied(close)).await;
+        caught_up.map_err(|_| WriteError::TooManyRequests)
+    }
+
     fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, WriteError> {
         let limits = &self.0.config.limits;
-        let progress = self.0.node.progress();
-        if progress.committed_index.saturating_sub(progress.applied_index) > limits.apply_lag_entries_max {
-            return Err(WriteError::TooManyRequests);
-        }
         if bytes > limits.request_bytes_max {
             return Err(WriteError::TooLarge {
                 bytes,

@@ -30,10 +30,11 @@ pub fn start_log(settings: &Settings) -> Result<()> {
     };
     let level = level(settings.get("log-level"))?;
     // The consensus library tells every step; only its warnings are ours, unless somebody debugs.
+    // Losing a peer is an error to openraft and everyday life to a cluster; what matters of it is said by us.
     let steps = if level > LevelFilter::INFO {
         level
     } else {
-        level.min(LevelFilter::WARN)
+        LevelFilter::OFF
     };
     let targets = Targets::new().with_default(level).with_target("openraft", steps);
     let lines = tracing_subscriber::fmt::layer().event_format(Lines(form));
@@ -115,14 +116,15 @@ pub fn watch_leadership(member: &Member, metrics: &Arc<Metrics>) {
 /// Puts the times of log and store into the metrics.
 pub struct Observer {
     metrics: Arc<Metrics>,
+    member_id: u64,
 }
 
 /// Batches slower than this are worth a line (etcd --warning-apply-duration).
 const SLOW_APPLY: Duration = Duration::from_millis(100);
 
 impl Observer {
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Observer { metrics }
+    pub fn new(metrics: Arc<Metrics>, member_id: u64) -> Self {
+        Observer { metrics, member_id }
     }
 }
 
@@ -149,5 +151,46 @@ impl Recorder for Observer {
         self.metrics.snap.fsync.observe(took_s);
         self.metrics.snap.save.observe(took_s);
         tracing::info!(took = format!("{took:?}"), "saved snapshot");
+    }
+
+    fn peer_sent(&self, to: u64, bytes: u64) {
+        self.metrics.network.sent(to, bytes);
+    }
+
+    fn peer_received(&self, from: u64, bytes: u64) {
+        self.metrics.network.received(from, bytes);
+    }
+
+    fn peer_send_failed(&self, to: u64) {
+        self.metrics.network.send_failed(to);
+    }
+
+    fn peer_round_trip(&self, to: u64, took: Duration) {
+        self.metrics.network.round_trip(to, took);
+    }
+
+    fn peer_lost(&self, id: u64) {
+        self.metrics.network.lost(self.member_id, id);
+    }
+
+    fn snapshot_send_begins(&self, to: u64) {
+        self.metrics.network.snapshot_send_begins(to);
+    }
+
+    fn snapshot_receive_begins(&self, from: u64) {
+        self.metrics.network.snapshot_receive_begins(from);
+    }
+
+    fn installing(&self, under_way: bool) {
+        self.metrics.network.snapshot_installing(under_way);
+    }
+
+    fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {
+        self.metrics.network.snapshot_sent(to, arrived, took);
+    }
+
+    fn snapshot_received(&self, from: u64, whole: bool, took: Duration) {
+        self.metrics.network.snapshot_received(from, whole, took);
+        self.metrics.snap.db_save.observe(took.as_secs_f64());
     }
 }

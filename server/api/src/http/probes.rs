@@ -136,7 +136,10 @@ impl Api {
     async fn check(&self, check: &str) -> Result<(), String> {
         match check {
             "data_corruption" => self.no_alarm(AlarmType::Corrupt),
-            "serializable_read" => self.readable(true).await,
+            "serializable_read" => {
+                self.not_stalled()?;
+                self.readable(true).await
+            }
             "linearizable_read" => self.readable(false).await,
             _ if self.member().status().is_learner => Err("learner".to_owned()),
             _ => Ok(()),
@@ -155,6 +158,15 @@ impl Api {
         } else {
             Ok(())
         }
+    }
+
+    /// A disk that has not answered for an election timeout can serve nobody for long.
+    fn not_stalled(&self) -> Result<(), String> {
+        let stalled = self.member().disk_stalled_for();
+        if stalled < self.member().config().election_timeout {
+            return Ok(());
+        }
+        Err(format!("the disk of the raft log has not answered for {stalled:?}"))
     }
 
     async fn readable(&self, serializable: bool) -> Result<(), String> {

@@ -112,20 +112,20 @@ impl Network {
         self.late_heartbeats.fetch_add(1, Relaxed);
     }
 
-    pub fn snapshot_send_began(&self, to: u64) {
+    pub fn snapshot_send_begins(&self, to: u64) {
         self.sending.began(to);
     }
 
-    pub fn snapshot_send_ended(&self, to: u64, took: Duration, arrived: bool) {
-        self.sending.ended(to, took, arrived);
-    }
-
-    pub fn snapshot_receive_began(&self, from: u64) {
+    pub fn snapshot_receive_begins(&self, from: u64) {
         self.receiving.began(from);
     }
 
-    pub fn snapshot_receive_ended(&self, from: u64, took: Duration, arrived: bool) {
-        self.receiving.ended(from, took, arrived);
+    pub fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {
+        self.sending.ended(to, arrived, took);
+    }
+
+    pub fn snapshot_received(&self, from: u64, whole: bool, took: Duration) {
+        self.receiving.ended(from, whole, took);
     }
 
     /// A received snapshot is being put in place of the store, or is done.

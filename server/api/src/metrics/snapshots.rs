@@ -57,7 +57,7 @@ impl Transfers {
         self.inflight.with_label_values(&[hex(id)]).inc();
     }
 
-    pub fn ended(&self, id: u64, took: Duration, arrived: bool) {
+    pub fn ended(&self, id: u64, arrived: bool, took: Duration) {
         let id = [hex(id)];
         self.inflight.with_label_values(&id).dec();
         let outcome = if arrived { &self.success } else { &self.failures };
@@ -122,14 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transfer_is_under_way_until_it_ends_one_way_or_the_other() {
+    fn a_transfer_arrives_or_fails() {
         let registry = Registry::new();
         let sending = Transfers::new(&registry, "snapshot_send", "To").expect("no name twice");
         let text = || TextEncoder::new().encode_to_string(&registry.gather()).expect("text");
-        sending.began(1);
-        assert!(text().contains("etcd_network_snapshot_send_inflights_total{To=\"1\"} 1"));
-        sending.ended(1, Duration::from_secs(1), false);
-        assert!(text().contains("etcd_network_snapshot_send_inflights_total{To=\"1\"} 0"));
+        sending.ended(1, true, Duration::from_secs(1));
+        assert!(text().contains("etcd_network_snapshot_send_success{To=\"1\"} 1"));
+        assert!(text().contains("etcd_network_snapshot_send_total_duration_seconds_sum{To=\"1\"} 1"));
+        sending.ended(1, false, Duration::from_secs(1));
         assert!(text().contains("etcd_network_snapshot_send_failures{To=\"1\"} 1"));
     }
 }

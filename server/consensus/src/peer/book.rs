@@ -1,49 +1,24 @@
 //! Who the other members are, the lines to them, and which of them is in touch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper_util::rt::TokioIo;
-use taffrail_proto::taffrailpb::peer_client::PeerClient;
 use tokio::sync::watch;
-use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Response, Status};
 
 use super::Peer;
-use super::dial::{Dialer, dial_any};
+use super::dial::{Dialer, Wire, dial_any};
+use super::hurry::Hurry;
 use super::identity::{Caller, Identity, Refusal};
+use super::line::{Client, Line, Pace, open};
 use crate::failure::Failure;
 use crate::recorder::Recorder;
 use crate::state::State;
 
-pub type Client = PeerClient<Channel>;
-
-/// What one message may take: an entry is bounded by what the leader lets in, a batch by where the log is read.
-pub const MESSAGE_BYTES_MAX: usize = 512 << 20;
-/// What may be on the way unread on one line.
-const WINDOW_BYTES: u32 = 16 << 20;
-
-/// Connections to one member, apart so that a full one holds up no other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Line {
-    Entries,
-    /// Heartbeats, votes, pings.
-    Beat,
-    Snapshot,
-    /// Forwarded proposals, read indexes, questions.
-    Talk,
-}
-
-/// How quickly a dead connection must be noticed.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    pub heartbeat: Duration,
-    pub election: Duration,
-}
-
 #[derive(Default)]
 struct Known {
+    hurry: Arc<Hurry>,
     urls: Vec<String>,
     lines: BTreeMap<Line, Client>,
     in_touch_since: Option<Instant>,
@@ -126,6 +101,10 @@ impl PeerBook {
             .map_or_else(Vec::new, |known| known.urls.clone())
     }
 
+    pub async fn dial(&self, id: u64) -> std::io::Result<Box<dyn Wire>> {
+        dial_any(self.dialer.clone(), self.urls(id), self.pace.election / 2).await
+    }
+
     /// A line to a member, opened at its first use and again whenever it breaks.
     pub fn line(self: &Arc<Self>, id: u64, line: Line, urls: &[String]) -> Client {
         let mut pages = self.pages();
@@ -135,6 +114,17 @@ impl PeerBook {
         }
         let open = || open(Arc::downgrade(self), id, self.pace);
         known.lines.entry(line).or_insert_with(open).clone()
+    }
+
+    pub fn hurry_of(&self, id: u64) -> Arc<Hurry> {
+        self.pages().peers.entry(id).or_default().hurry.clone()
+    }
+
+    /// This member waits: what is committed must not wait for company.
+    pub fn hurry(&self, id: u64) {
+        if let Some(known) = self.pages().peers.get(&id) {
+            known.hurry.call();
+        }
     }
 
     /// A message with our name on it.
@@ -247,11 +237,13 @@ impl PeerBook {
         if before.is_some() == answered {
             return;
         }
-        let id = format!("{id:016x}");
+        drop(pages);
+        let name = format!("{id:016x}");
         if answered {
-            tracing::info!(peer_id = id, "peer became active");
+            tracing::info!(peer_id = name, "peer became active");
         } else {
-            tracing::warn!(peer_id = id, "peer became inactive");
+            tracing::warn!(peer_id = name, "peer became inactive");
+            self.recorder.peer_lost(id);
         }
     }
 
@@ -260,27 +252,4 @@ impl PeerBook {
         let touched = |(id, known): (&u64, &Known)| Some((*id, known.in_touch_since?.elapsed()));
         pages.peers.iter().filter_map(touched).collect()
     }
-}
-
-fn open(book: Weak<PeerBook>, id: u64, pace: Pace) -> Client {
-    let connect = tower::service_fn(move |_: Uri| {
-        let book = book.upgrade();
-        async move {
-            let book = book.ok_or_else(|| std::io::Error::other("the node has stopped"))?;
-            let wire = dial_any(book.dialer.clone(), book.urls(id), pace.election / 2).await?;
-            Ok::<_, std::io::Error>(TokioIo::new(wire))
-        }
-    });
-    // The address is the connector's business; a request still needs one.
-    let channel = Endpoint::from_static("http://peer")
-        .connect_timeout(pace.election)
-        .http2_keep_alive_interval(pace.election / 4)
-        .keep_alive_timeout(pace.election / 2)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(2 * WINDOW_BYTES)
-        .connect_with_connector_lazy(connect);
-    PeerClient::new(channel)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
 }

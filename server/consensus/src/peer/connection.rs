@@ -1,8 +1,7 @@
 //! openraft's way to one peer.
 
-use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
@@ -13,19 +12,17 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderError,
     TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use prost::Message;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::{Code, Status};
+use taffrail_proto::taffrailpb as pb;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status, Streaming};
 
-use super::book::{Client, Line, PeerBook};
+use super::book::PeerBook;
+use super::line::{Client, Line};
+use super::outgoing::{Expected, Outgoing};
 use super::{Peer, wire};
 use crate::snapshot;
 use crate::types::{RaftSnapshot, SnapshotData, TypeConfig, Vote};
-
-/// Bytes of entries on their way to one peer without an answer. One message may be larger; then it goes alone.
-const INFLIGHT_BYTES_MAX: usize = 16 << 20;
-/// Messages on their way to one peer without an answer.
-const INFLIGHT_MESSAGES_MAX: usize = 64;
 
 /// Makes connections to peers.
 pub struct Peers(pub Arc<PeerBook>);
@@ -35,6 +32,13 @@ pub struct Connection {
     target: u64,
     line: Line,
     client: Client,
+    beats: Option<Beats>,
+}
+
+/// A stream for messages that are answered one by one.
+struct Beats {
+    outgoing: mpsc::Sender<pb::AppendRequest>,
+    replies: Streaming<pb::AppendReply>,
 }
 
 impl Peers {
@@ -46,6 +50,7 @@ impl Peers {
             target,
             line,
             client,
+            beats: None,
         }
     }
 }
@@ -78,9 +83,7 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let request = wire::append(request).map_err(|error| unreachable(&error))?;
-        let request = self.book.addressed(self.target, request);
-        let answer = within(option.hard_ttl(), self.client.heartbeat(request)).await;
-        let reply = self.book.verified(self.target, answer).map_err(failed)?;
+        let reply = within(option.hard_ttl(), self.beat(request)).await.map_err(failed)?;
         let result = wire::read_append_result(reply).map_err(failed)?;
         Ok(result.into())
     }
@@ -125,9 +128,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
         let parts = snapshot::parts(&vote, snapshot).map_err(|error| StreamingError::from(unreachable(&error)))?;
         let request = self.book.addressed(self.target, parts);
         let started = Instant::now();
+        self.book.recorder.snapshot_send_begins(self.target);
         let answer = tokio::select! {
             answer = self.client.install_snapshot(request) => answer,
-            closed = cancel => return Err(closed.into()),
+            closed = cancel => {
+                self.book.recorder.snapshot_sent(self.target, false, started.elapsed());
+                return Err(closed.into());
+            }
         };
         let reply = self.book.verified(self.target, answer).inspect_err(|status| {
             tracing::warn!(peer_id = format!("{:016x}", self.target), %status, "could not send a raft snapshot");
@@ -168,6 +175,28 @@ impl RaftNetworkV2<TypeConfig> for Connection {
 }
 
 impl Connection {
+    /// One message and its answer on a stream that is kept: a call of its own would cost several times as much, and
+    /// every linearizable read waits for one. Whoever gives up half-way leaves no stream behind.
+    async fn beat(&mut self, request: pb::AppendRequest) -> Result<pb::AppendReply, Status> {
+        let mut beats = match self.beats.take() {
+            Some(beats) => beats,
+            None => self.open_beats().await?,
+        };
+        let broken = || Status::unavailable("the stream of heartbeats broke");
+        beats.outgoing.send(request).await.map_err(|_| broken())?;
+        let reply = beats.replies.message().await?.ok_or_else(broken)?;
+        self.beats = Some(beats);
+        Ok(reply)
+    }
+
+    async fn open_beats(&mut self) -> Result<Beats, Status> {
+        let (outgoing, requests) = mpsc::channel(1);
+        let request = self.book.addressed(self.target, ReceiverStream::new(requests));
+        let answer = self.client.append(request).await;
+        let replies = self.book.verified(self.target, answer)?;
+        Ok(Beats { outgoing, replies })
+    }
+
     fn on(&self, line: Line) -> Client {
         self.book.line(self.target, line, &[])
     }
@@ -185,75 +214,49 @@ impl Connection {
         wire::read_ballot_reply(reply).map_err(failed)
     }
 
-    async fn stream_entries<S>(&mut self, input: S) -> Result<Results<'_>, RPCError<TypeConfig>>
+    async fn stream_entries<S>(&mut self, mut input: S) -> Result<Results<'_>, RPCError<TypeConfig>>
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
-        let inflight = Inflight::default();
         let (book, target) = (self.book.clone(), self.target);
-        let (admitted, counting) = (inflight.clone(), book.clone());
-        let outgoing = input.filter_map(move |request| {
-            let (admitted, counting) = (admitted.clone(), counting.clone());
-            async move {
-                let request = wire::append(request)
-                    .inspect_err(|error| tracing::error!(%error, "an entry cannot be sent"))
-                    .ok()?;
-                let bytes = request.encoded_len();
-                admitted.admit(bytes).await;
-                counting.recorder.peer_sent(target, bytes as u64);
-                Some(request)
-            }
-        });
+        // raft waits here after a failure: nobody is called before there is something to say.
+        let Some(first) = input.next().await else {
+            return Ok(Box::pin(futures::stream::empty()));
+        };
+        let expected = Expected::default();
+        let outgoing = Outgoing {
+            input,
+            first: Some(first),
+            held: None,
+            sent_upto: None,
+            expected: expected.clone(),
+            hurry: book.hurry_of(target),
+            book: book.clone(),
+            target,
+        };
+        let outgoing = futures::stream::unfold(outgoing, Outgoing::next);
         let answer = self.client.append(book.addressed(target, outgoing)).await;
         let replies = book.verified(target, answer).map_err(failed)?;
-        let results = replies.map(move |reply| {
-            inflight.answered();
-            let reply = reply
-                .inspect_err(|_| book.recorder.peer_send_failed(target))
-                .map_err(failed)?;
-            wire::read_append_result(reply).map_err(failed)
-        });
-        Ok(Box::pin(results))
-    }
-}
-
-/// What is on its way without an answer; answers come in the order of the messages.
-#[derive(Clone)]
-struct Inflight {
-    room_bytes: Arc<Semaphore>,
-    room_messages: Arc<Semaphore>,
-    taken: Arc<Mutex<VecDeque<[OwnedSemaphorePermit; 2]>>>,
-}
-
-impl Default for Inflight {
-    fn default() -> Self {
-        Self {
-            room_bytes: Arc::new(Semaphore::new(INFLIGHT_BYTES_MAX)),
-            room_messages: Arc::new(Semaphore::new(INFLIGHT_MESSAGES_MAX)),
-            taken: Arc::default(),
-        }
-    }
-}
-
-impl Inflight {
-    async fn admit(&self, bytes: usize) {
-        let bytes = bytes.min(INFLIGHT_BYTES_MAX) as u32;
-        let permits = (
-            self.room_bytes.clone().acquire_many_owned(bytes).await,
-            self.room_messages.clone().acquire_owned().await,
+        let results = futures::stream::unfold(
+            (replies, expected, book),
+            move |(mut replies, expected, book)| async move {
+                let result = match expected.merged() {
+                    Some(matched) => Ok(Ok(matched)),
+                    None => match replies.message().await.transpose()? {
+                        Ok(reply) => {
+                            expected.answered();
+                            wire::read_append_result(reply).map_err(failed)
+                        }
+                        Err(status) => {
+                            book.recorder.peer_send_failed(target);
+                            Err(failed(status))
+                        }
+                    },
+                };
+                Some((result, (replies, expected, book)))
+            },
         );
-        // The semaphores are never closed.
-        if let (Ok(bytes), Ok(message)) = permits {
-            self.taken().push_back([bytes, message]);
-        }
-    }
-
-    fn answered(&self) {
-        drop(self.taken().pop_front());
-    }
-
-    fn taken(&self) -> std::sync::MutexGuard<'_, VecDeque<[OwnedSemaphorePermit; 2]>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(Box::pin(results))
     }
 }
 
@@ -274,24 +277,5 @@ fn failed(status: Status) -> RPCError<TypeConfig> {
     match status.code() {
         Code::Unavailable | Code::FailedPrecondition | Code::Unauthenticated | Code::Unknown => unreachable(&status),
         _ => RPCError::Network(NetworkError::new(&status)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_on_its_way_is_bounded_in_bytes() {
-        let inflight = Inflight::default();
-        inflight.admit(INFLIGHT_BYTES_MAX * 2).await;
-        let next = tokio::spawn({
-            let inflight = inflight.clone();
-            async move { inflight.admit(1).await }
-        });
-        tokio::task::yield_now().await;
-        assert!(!next.is_finished());
-        inflight.answered();
-        next.await.unwrap();
     }
 }

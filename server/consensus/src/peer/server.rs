@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::book::{MESSAGE_BYTES_MAX, PeerBook};
+use super::book::PeerBook;
+use super::line::MESSAGE_BYTES_MAX;
 use super::wire;
 use crate::ask::Answerer;
 use crate::barrier::Reader;
@@ -74,19 +75,6 @@ impl pb::peer_server::Peer for PeerRpc {
         Ok(book.signed(replies.boxed()))
     }
 
-    async fn heartbeat(&self, request: Request<pb::AppendRequest>) -> Answer<pb::AppendReply> {
-        let Inner { raft, book, shared, .. } = &*self.0;
-        let from = book.admit(&request, false)?;
-        let request = wire::read_append(request.into_inner())?;
-        let (previous, last) = (request.prev_log_id, request.prev_log_id);
-        let reply = raft.append_entries(request).await.map_err(stopped)?;
-        let result = reply.into_stream_result(previous, last);
-        if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
-            shared.heard(from);
-        }
-        Ok(book.signed(wire::append_result(result)))
-    }
-
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Answer<pb::VoteReply> {
         let Inner { raft, book, .. } = &*self.0;
         book.admit(&request, false)?;
@@ -114,6 +102,7 @@ impl pb::peer_server::Peer for PeerRpc {
         let Inner { raft, book, state, .. } = &*self.0;
         let from = book.admit(&request, false)?;
         let started = std::time::Instant::now();
+        book.recorder.snapshot_receive_begins(from);
         let received = snapshot::receive(&**state, &mut request.into_inner()).await;
         book.recorder
             .snapshot_received(from, received.is_ok(), started.elapsed());
@@ -128,18 +117,21 @@ impl pb::peer_server::Peer for PeerRpc {
 
     async fn forward(&self, request: Request<Streaming<pb::ForwardRequest>>) -> Answer<Self::ForwardStream> {
         let Inner { raft, book, .. } = &*self.0;
-        book.admit(&request, true)?;
-        Ok(book.signed(forward::leader::serve(raft.clone(), request.into_inner())))
+        let from = book.admit(&request, true)?;
+        let (caller, requests) = (book.clone(), request.into_inner());
+        let requests = readable(requests).inspect(move |_| caller.hurry(from));
+        Ok(book.signed(forward::leader::serve(raft.clone(), requests.boxed())))
     }
 
     async fn read_index(&self, request: Request<pb::ReadIndexRequest>) -> Answer<pb::ReadIndexReply> {
         let Inner { book, readers, .. } = &*self.0;
-        book.admit(&request, true)?;
+        let from = book.admit(&request, true)?;
         let (tell, index) = oneshot::channel();
         let gone = || Status::unavailable("the node has stopped");
         readers.send(Reader::Remote(tell)).await.map_err(|_| gone())?;
         let index = index.await.map_err(|_| gone())?;
         let index = index.map_err(|error| Status::unavailable(error.to_string()))?;
+        book.hurry(from);
         Ok(book.signed(pb::ReadIndexReply { index }))
     }
 

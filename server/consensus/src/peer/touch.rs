@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use taffrail_proto::taffrailpb::PingRequest;
 
-use super::book::{Line, PeerBook};
+use super::book::PeerBook;
 use super::connection::within;
+use super::line::Line;
 
 /// Pings for as long as the book is kept.
 pub async fn keep_in_touch(book: Weak<PeerBook>) {

@@ -116,7 +116,7 @@ impl Member {
             members: self.members(),
             in_touch: self.0.node.in_touch(),
             matched: matched.collect(),
-            last_index: self.progress().committed_index,
+            last_index: self.0.node.last_index(),
         })
     }
 

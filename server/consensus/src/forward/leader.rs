@@ -1,0 +1,61 @@
+//! The leader's end of a stream of forwarded proposals.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use openraft::errors::ClientWriteError;
+use openraft::impls::ProgressResponder;
+
+use taffrail_proto::taffrailpb as pb;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::node::Raft;
+use crate::types::{Request, leader_of};
+
+type Replies = mpsc::Sender<Result<pb::ForwardReply, Status>>;
+
+/// Replies written ahead of the network.
+const REPLIES_AHEAD_MAX: usize = 64;
+
+pub fn serve(
+    raft: Raft,
+    mut requests: BoxStream<'static, pb::ForwardRequest>,
+) -> ReceiverStream<Result<pb::ForwardReply, Status>> {
+    let (replies, stream) = mpsc::channel(REPLIES_AHEAD_MAX);
+    tokio::spawn(async move {
+        while let Some(request) = requests.next().await {
+            for proposal in request.proposals {
+                append(&raft, proposal, &replies).await;
+            }
+        }
+    });
+    ReceiverStream::new(stream)
+}
+
+async fn append(raft: &Raft, proposal: pb::Proposal, replies: &Replies) {
+    let pb::Proposal { id, term, content } = proposal;
+    let only = leader_of(term);
+    let (responder, outcome) = ProgressResponder::complete_only();
+    let sent = raft
+        .write(Request(content))
+        .with_leader(only)
+        .responder(responder)
+        .await;
+    if sent.is_err() {
+        return reply(replies, vec![], vec![id]).await;
+    }
+    let replies = replies.clone();
+    tokio::spawn(async move {
+        match outcome.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(ClientWriteError::ForwardToLeader(_))) => reply(&replies, vec![id], vec![]).await,
+            _ => reply(&replies, vec![], vec![id]).await,
+        }
+    });
+}
+
+async fn reply(replies: &Replies, refused: Vec<u64>, unknown: Vec<u64>) {
+    // Whoever asked may be gone.
+    let _ = replies.send(Ok(pb::ForwardReply { refused, unknown })).await;
+}
