@@ -79,18 +79,13 @@ impl Client {
         answer
     }
     pub async fn keep_alive(&self, id: i64) -> LeaseKeepAliveResponse {
+        self.try_keep_alive(id).await.expect("the keepalive is answered")
+    }
+    pub async fn try_keep_alive(&self, id: i64) -> Result<LeaseKeepAliveResponse, tonic::Status> {
         let once = futures::stream::iter([LeaseKeepAliveRequest { id }]);
-        let mut answers = self
-            .lease()
-            .lease_keep_alive(once)
-            .await
-            .expect("the stream opens")
-            .into_inner();
-        answers
-            .message()
-            .await
-            .expect("the stream goes on")
-            .expect("every keepalive is answered")
+        let mut answers = self.lease().lease_keep_alive(once).await?.into_inner();
+        let answer = answers.message().await?;
+        answer.ok_or_else(|| tonic::Status::aborted("the stream ended without an answer"))
     }
     pub async fn lease_ids(&self) -> Vec<i64> {
         let answer = self

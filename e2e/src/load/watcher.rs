@@ -63,7 +63,7 @@ fn wish(shared: &Shared, chance: &mut Chance) -> Wish {
     let newest = shared.newest();
     let start = match chance.below(4) {
         0 => 0,
-        // Nobody writes past what is waited for once the end has begun.
+        // Asked after the newest: the last writes, which come once writing is over, go past what was wished before.
         1 if shared.is_writing() => newest + chance.below(FUTURE_REVISIONS) as i64,
         _ => (newest - chance.below(2 * PAST_REVISIONS) as i64).max(1),
     };

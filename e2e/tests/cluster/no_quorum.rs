@@ -74,16 +74,16 @@ async fn times_out(alone: &Client) {
         cluster.member_list(list),
         http::get(&address, path),
     );
-    assert_timed_out(read);
-    assert_timed_out(written);
-    assert_timed_out(listed);
+    assert_timed_out("range", read);
+    assert_timed_out("put", written);
+    assert_timed_out("member list", listed);
     assert_eq!(ready.status, 503);
     assert!(ready.body.contains("[-]linearizable_read failed"), "{}", ready.body);
 }
 
-fn assert_timed_out<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) {
+fn assert_timed_out<T: std::fmt::Debug>(what: &str, answer: Result<Response<T>, Status>) {
     let error = answer.expect_err("nobody else is there");
-    assert_eq!(error.code(), Code::Unavailable, "{error}");
+    assert_eq!(error.code(), Code::Unavailable, "{what}: {error}");
     assert!(error.message().starts_with("etcdserver: request timed out"), "{error}");
 }
 
