@@ -137,7 +137,13 @@ impl RaftNetworkV2<TypeConfig> for Connection {
             }
         };
         let reply = self.book.verified(self.target, answer).inspect_err(|status| {
-            tracing::warn!(peer_id = format!("{:016x}", self.target), %status, "could not send a raft snapshot");
+            let peer_id = format!("{:016x}", self.target);
+            if status.code() == Code::Unavailable {
+                // It is not there; that it became inactive has been said.
+                tracing::debug!(peer_id, %status, "could not send a raft snapshot");
+            } else {
+                tracing::warn!(peer_id, %status, "could not send a raft snapshot");
+            }
         });
         self.book
             .recorder
