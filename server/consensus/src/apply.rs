@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
 use crate::forward::Waiters;
-use crate::log::entry_bytes;
+use crate::log::{Durable, entry_bytes};
 use crate::machine::{JOB_BYTES_MAX, JOB_ENTRIES_MAX};
 use crate::membership;
 use crate::peer::PeerBook;
@@ -80,6 +80,8 @@ pub fn gone() -> io::Error {
 pub struct Applying {
     pub state: Box<dyn Apply>,
     pub shared: Arc<Shared>,
+    /// The state must not be ahead of the log: after a crash nobody could tell what the log has lost.
+    pub logged: Arc<Durable>,
     pub solo: Solo,
     /// The membership in force, as it is stored.
     pub membership: Option<Bytes>,
@@ -118,6 +120,10 @@ impl Applying {
         let Some(last) = entries.last().map(|entry| entry.position) else {
             return;
         };
+        // The others may have committed what is still on its way to the disk here.
+        if !self.logged.wait(last.index) {
+            return self.fail("the log ended before what is committed was in it");
+        }
         let start = Instant::now();
         self.remember_removed(&mut entries);
         let applied = match self.state.apply(&entries) {

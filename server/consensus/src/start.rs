@@ -121,6 +121,7 @@ pub(crate) async fn start(config: NodeConfig, parts: Parts) -> Result<Node, Star
     let applying = Applying {
         state: apply,
         shared: shared.clone(),
+        logged: log.durable(),
         solo,
         membership,
         waiters: waiters.clone(),

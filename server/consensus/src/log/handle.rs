@@ -16,12 +16,13 @@ use super::recover::recover;
 use super::segments::Segments;
 use super::spare::Spares;
 use super::writer::Writer;
-use super::{Ballot, LogOptions};
+use super::{Ballot, Durable, LogOptions};
 use crate::failure::Failure;
 
 #[derive(Clone)]
 pub(crate) struct Log {
     memory: Arc<Mutex<Memory>>,
+    durable: Arc<Durable>,
     commands: mpsc::Sender<Command>,
 }
 
@@ -52,7 +53,10 @@ impl Log {
             ..
         } = recovered.memory;
         let memory = Arc::new(Mutex::new(recovered.memory));
+        let durable = Arc::new(Durable::default());
+        durable.reached(last.index);
         let writer = Writer {
+            durable: durable.clone(),
             commands: queue,
             memory: memory.clone(),
             segments: Segments::new(disk.clone(), spares, recovered.segments),
@@ -69,7 +73,12 @@ impl Log {
             buffer: Vec::new(),
             places: Vec::new(),
         };
-        Ok((Log { memory, commands }, writer))
+        let log = Log {
+            memory,
+            durable,
+            commands,
+        };
+        Ok((log, writer))
     }
 
     /// Readable when this returns; `done` is called when durable.
@@ -128,6 +137,10 @@ impl Log {
             committed,
             ballot,
         }
+    }
+
+    pub fn durable(&self) -> Arc<Durable> {
+        self.durable.clone()
     }
 
     /// For how long the write under way has taken so far; nothing if there is none.

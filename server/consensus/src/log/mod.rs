@@ -9,6 +9,7 @@
 
 mod batch;
 pub mod disk;
+mod durable;
 mod error;
 mod format;
 mod handle;
@@ -26,6 +27,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use durable::Durable;
 pub use error::OpenLogError;
 pub(crate) use handle::Log;
 pub use real_disk::RealDisk;

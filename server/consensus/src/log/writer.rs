@@ -7,17 +7,18 @@ use std::time::Instant;
 use taffrail_store::Position;
 use tokio::sync::mpsc::Receiver;
 
-use super::LogOptions;
 use super::batch::{Command, Encoder, Marks, Write};
 use super::format::{self, Kind, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::memory::{Memory, Place};
 use super::segments::{Current, Segments};
+use super::{Durable, LogOptions};
 use crate::failure::Failure;
 
 /// A larger buffer is not kept for the next batch.
 const BUFFER_KEPT_BYTES: usize = 8 << 20;
 
 pub struct Writer {
+    pub(super) durable: Arc<Durable>,
     pub(super) commands: Receiver<Command>,
     pub(super) memory: Arc<Mutex<Memory>>,
     pub(super) segments: Segments,
@@ -38,6 +39,7 @@ impl Writer {
         while let Some(first) = self.commands.blocking_recv() {
             self.turn(first);
         }
+        self.durable.end();
     }
 
     /// The same as a task, for a simulated world without threads.
@@ -60,6 +62,10 @@ impl Writer {
         self.memory().writing_since = Some(Instant::now());
         let committed = self.commit(&batch, bytes);
         self.memory().writing_since = None;
+        match &committed {
+            Ok(()) => self.durable.reached(self.last.index),
+            Err(_) => self.durable.end(),
+        }
         match committed {
             Ok(()) => batch.into_iter().for_each(|command| (command.done)(Ok(()))),
             Err(error) => batch.into_iter().for_each(|command| (command.done)(Err(same(&error)))),

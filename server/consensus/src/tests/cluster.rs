@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use openraft::async_runtime::WatchReceiver;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 
 use super::fake::{FakeState, config, start_on};
-use crate::log::memory_disk::MemoryDisk;
+use crate::log::memory_disk::{Fate, MemoryDisk, Step};
 use crate::{Answerer, AskError, ChangeError, MemberChange, Node, NodeConfig, Peer, discover};
 
 fn request(number: u64) -> Bytes {
@@ -316,6 +318,17 @@ async fn who_is_too_far_behind_gets_the_whole_state() {
     for number in 0..200 {
         nodes[0].node.propose(number, request(number)).await.unwrap().unwrap();
     }
+    let short = |living: &Living| {
+        living
+            .node
+            .inner
+            .raft
+            .metrics()
+            .borrow_watched()
+            .purged
+            .is_some_and(|id| id.index() > 100)
+    };
+    until("the logs to be short", || nodes.iter().all(short)).await;
     let door = TcpListener::bind(("127.0.0.1", away.port)).await.unwrap();
     let back = away.wake(door).await;
     back.node.read_barrier().await.unwrap();
@@ -419,4 +432,37 @@ async fn a_survivor_starts_a_cluster_of_its_own() {
     assert_eq!(alone.node.members().len(), 1);
     assert!(alone.node.was_removed(1) && alone.node.was_removed(3));
     alone.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_applies_what_is_not_in_its_own_log_yet() {
+    let nodes = founded(3).await;
+    let lead = leader(&nodes).await;
+    let slow = &nodes[(lead + 1) % 3];
+    slow.node.read_barrier().await.unwrap();
+    let held = Arc::new(AtomicBool::new(true));
+    let holding = held.clone();
+    slow.home.disk.judged(move |step| {
+        while step == Step::Sync && holding.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Fate::Works
+    });
+    // The other two are a quorum.
+    for number in 0..20 {
+        nodes[lead]
+            .node
+            .propose(number, request(number))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let other = &nodes[(lead + 2) % 3];
+    other.node.read_barrier().await.unwrap();
+    assert_eq!(other.home.state.requests().len(), 20);
+    assert_eq!(slow.home.state.requests().len(), 0);
+    held.store(false, Ordering::Release);
+    slow.node.read_barrier().await.unwrap();
+    assert_eq!(slow.home.state.requests().len(), 20);
+    close(nodes).await;
 }
