@@ -25,9 +25,9 @@ const CASES: [Case; 7] = [
         args: &["put", VALUE, KEYS, MANY[0], MANY[1]],
     },
     Case {
-        name: "range, 1 client",
+        name: "range, 1 client at the leader",
         total: 10_000,
-        args: &["range", "foo"],
+        args: &["range", "foo", LEADER],
     },
     Case {
         name: "range, 1000 clients at all members",

@@ -198,7 +198,7 @@ impl Connection {
     async fn open_beats(&mut self) -> Result<Beats, Status> {
         let (outgoing, requests) = mpsc::channel(1);
         let request = self.book.addressed(self.target, ReceiverStream::new(requests));
-        let answer = self.client.append(request).await;
+        let answer = self.client.heartbeat(request).await;
         let replies = self.book.verified(self.target, answer)?;
         Ok(Beats { outgoing, replies })
     }

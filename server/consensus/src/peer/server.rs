@@ -75,6 +75,18 @@ impl pb::peer_server::Peer for PeerRpc {
         Ok(book.signed(replies.boxed()))
     }
 
+    type HeartbeatStream = BoxStream<'static, Result<pb::AppendReply, Status>>;
+
+    async fn heartbeat(&self, request: Request<Streaming<pb::AppendRequest>>) -> Answer<Self::HeartbeatStream> {
+        let from = self.0.book.admit(&request, false)?;
+        let inner = self.0.clone();
+        let replies = readable(request.into_inner()).then(move |request| {
+            let inner = inner.clone();
+            async move { inner.beat(from, request).await }
+        });
+        Ok(self.0.book.signed(replies.boxed()))
+    }
+
     async fn vote(&self, request: Request<pb::VoteRequest>) -> Answer<pb::VoteReply> {
         let Inner { raft, book, .. } = &*self.0;
         book.admit(&request, false)?;
@@ -166,6 +178,19 @@ impl pb::peer_server::Peer for PeerRpc {
         let members = known.collect();
         let cluster_id = book.identity.cluster_id;
         Ok(book.signed(pb::DescribeReply { cluster_id, members }))
+    }
+}
+
+impl Inner {
+    async fn beat(&self, from: u64, request: pb::AppendRequest) -> Result<pb::AppendReply, Status> {
+        let request = wire::read_append(request)?;
+        let previous = request.prev_log_id;
+        let reply = self.raft.append_entries(request).await.map_err(stopped)?;
+        let result = reply.into_stream_result(previous, previous);
+        if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
+            self.shared.heard(from);
+        }
+        Ok(wire::append_result(result))
     }
 }
 

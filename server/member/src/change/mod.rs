@@ -101,6 +101,17 @@ impl Member {
             .inspect_err(|error| {
                 tracing::warn!(?change, %error, "rejecting membership change");
             })?;
+        if *change
+            == (MemberChange::Remove {
+                id: self.config().member_id,
+            })
+        {
+            // The next leader removes this one, so that writes go on meanwhile; without a next one it removes itself.
+            self.0.node.step_aside().await;
+            if !self.is_leader() {
+                return Err(MemberError::NotNow);
+            }
+        }
         self.0.node.change_members(change.clone()).await?;
         tracing::info!(?change, "applied a configuration change through raft");
         Ok(self.members())
