@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use openraft::Membership;
 use taffrail_store::{Content, Entry, Position};
 
@@ -12,7 +13,12 @@ use crate::membership;
 use crate::peer::Peer;
 
 /// Where raft expects the first membership: before any term.
-const FIRST: Position = Position { term: 0, index: 1 };
+pub const FIRST: Position = Position { term: 0, index: 1 };
+
+/// The first membership as a state holds it that was not made by a log: that of a restored snapshot.
+pub fn first_membership(founders: &BTreeMap<u64, Peer>) -> Result<(Position, Bytes), StartError> {
+    Ok((FIRST, encode(founders)?))
+}
 
 /// Writes the first membership into a log that has never held anything. Every founder writes the same.
 pub async fn found(log: &Log, config: &NodeConfig) -> Result<bool, StartError> {
@@ -53,10 +59,7 @@ pub async fn survive_alone(log: &Log, config: &NodeConfig, peer: Peer) -> Result
 }
 
 async fn append(log: &Log, position: Position, voters: &BTreeMap<u64, Peer>) -> Result<(), StartError> {
-    let ids: BTreeSet<u64> = voters.keys().copied().collect();
-    let refused = |why: String| StartError::Settings(format!("the first membership: {why}"));
-    let membership = Membership::new(vec![ids], voters.clone()).map_err(|error| refused(error.to_string()))?;
-    let content = Content::Membership(membership::encode(&membership).map_err(refused)?);
+    let content = Content::Membership(encode(voters)?);
     let (done, durable) = tokio::sync::oneshot::channel();
     let tell = Box::new(move |result| drop(done.send(result)));
     let failed = |error: std::io::Error| StartError::Log(error.to_string());
@@ -67,4 +70,11 @@ async fn append(log: &Log, position: Position, voters: &BTreeMap<u64, Peer>) -> 
         .await
         .unwrap_or_else(|_| Err(std::io::Error::other("the log is closed")))
         .map_err(failed)
+}
+
+fn encode(voters: &BTreeMap<u64, Peer>) -> Result<Bytes, StartError> {
+    let ids: BTreeSet<u64> = voters.keys().copied().collect();
+    let refused = |why: String| StartError::Settings(format!("the first membership: {why}"));
+    let membership = Membership::new(vec![ids], voters.clone()).map_err(|error| refused(error.to_string()))?;
+    membership::encode(&membership).map_err(refused)
 }

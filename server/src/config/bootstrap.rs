@@ -7,6 +7,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use taffrail_consensus::Peer;
+
 use super::ids;
 use super::listen::{advertised, host_and_port};
 use crate::args::Settings;
@@ -37,6 +39,17 @@ pub struct Seat {
     pub cluster_id: u64,
     /// The first membership of a new cluster; empty where the cluster is there already.
     pub founders: Vec<FirstMember>,
+}
+
+impl Seat {
+    /// The first membership as consensus takes it.
+    pub fn peers(&self) -> BTreeMap<u64, Peer> {
+        let peer = |member: &FirstMember| Peer {
+            peer_urls: member.peer_urls.clone(),
+            learner: false,
+        };
+        self.founders.iter().map(|member| (member.id, peer(member))).collect()
+    }
 }
 
 impl Bootstrap {

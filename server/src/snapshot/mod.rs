@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use taffrail_consensus::first_membership;
 use taffrail_store::backup::{self, RestoreOptions};
 
 use crate::args::Settings;
@@ -114,8 +115,11 @@ fn restore(options: &Restore) -> Result<()> {
     };
     eprintln!("restoring {} into {} ...", options.file.display(), data_dir.display());
     let mut summary = backup::RestoreSummary::default();
-    data_dir::restore_into(&data_dir, &seat(options)?, |store| {
-        summary = backup::restore(&options.file, store, &restore_options)?;
+    let seat = seat(options)?;
+    let (position, membership) = first_membership(&seat.peers())?;
+    let base = backup::Base { position, membership };
+    data_dir::restore_into(&data_dir, &seat, |store| {
+        summary = backup::restore(&options.file, store, &restore_options, Some(base))?;
         Ok(())
     })?;
     println!(

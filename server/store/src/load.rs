@@ -11,7 +11,7 @@ use taffrail_proto::membershippb::{Attributes, DowngradeInfoSetRequest};
 
 use crate::mvcc::{Loading, Revision, StoredRevision, Writer};
 use crate::schema::record::{Parts, Record};
-use crate::schema::{KEY_BYTES_MAX, alarm, attributes, damaged, lease, membership};
+use crate::schema::{KEY_BYTES_MAX, alarm, attributes, damaged, installed, lease, membership};
 use crate::store::Shared;
 use crate::{Lease, OpenError, Options, Position, Store, StoreFailure};
 
@@ -143,6 +143,13 @@ impl Loader {
         }
         if let Some((position, blob)) = &self.meta.membership {
             writer.set_system(&membership::KEY[..], Some(membership::value(*position, blob).into()));
+        }
+        if self.meta.position != Position::default() {
+            // No log leads to here.
+            writer.set_system(
+                &installed::KEY[..],
+                Some(Bytes::copy_from_slice(&installed::value(self.meta.position))),
+            );
         }
     }
 

@@ -15,7 +15,7 @@ use tonic::transport::Server;
 
 use super::fake::{FakeState, config, start_on};
 use crate::log::memory_disk::{Fate, MemoryDisk, Step};
-use crate::{Answerer, AskError, ChangeError, MemberChange, Node, NodeConfig, Peer, discover};
+use crate::{Answerer, AskError, ChangeError, MemberChange, Node, NodeConfig, Peer, discover, first_membership};
 
 fn request(number: u64) -> Bytes {
     Bytes::from(format!("request {number}"))
@@ -464,5 +464,35 @@ async fn nobody_applies_what_is_not_in_its_own_log_yet() {
     held.store(false, Ordering::Release);
     slow.node.read_barrier().await.unwrap();
     assert_eq!(slow.home.state.requests().len(), 20);
+    close(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_a_restored_cluster_gets_what_no_log_holds() {
+    let (mut home, door) = Home::new(1).await;
+    let founders: BTreeMap<u64, Peer> = [(1, home.peer(false))].into();
+    let (position, membership) = first_membership(&founders).unwrap();
+    {
+        let mut restored = home.state.0.lock().unwrap();
+        restored.position = position;
+        restored.membership = Some((position, membership));
+        restored.installed = Some(position);
+        restored.requests = vec![request(0)];
+    }
+    home.config.founders = Some(founders);
+    let mut nodes = vec![home.wake(door).await];
+    leader(&nodes).await;
+    nodes[0].node.propose(1, request(1)).await.unwrap().unwrap();
+
+    let (home, door) = Home::new(2).await;
+    let peer = home.peer(false);
+    nodes[0]
+        .node
+        .change_members(MemberChange::Add { id: 2, peer })
+        .await
+        .unwrap();
+    nodes.push(home.wake(door).await);
+    nodes[1].node.read_barrier().await.unwrap();
+    assert_eq!(nodes[1].home.state.requests(), [request(0), request(1)]);
     close(nodes).await;
 }

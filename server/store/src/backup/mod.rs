@@ -22,7 +22,7 @@ mod tests;
 pub use bolt::{ReadError, WriteError};
 pub use checksum::{CHECKSUM_BYTES, Chunk, Chunks, has_checksum};
 pub use open::{Backup, OpenBackupError};
-pub use restore::{RestoreError, RestoreOptions, RestoreSummary, restore};
+pub use restore::{Base, RestoreError, RestoreOptions, RestoreSummary, restore};
 pub use source::{AuthRecords, BackupFacts, BackupMember, BackupSource, BackupSummary};
 pub use status::{Status, status};
 pub use write::{BackupError, write};

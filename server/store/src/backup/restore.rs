@@ -7,10 +7,12 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use super::open::{Backup, OpenBackupError};
 use super::source::AuthRecords;
 use super::survivors::Survivors;
-use crate::{LoadMeta, OpenError, Options, Store, StoreFailure, StoredRevision};
+use crate::{LoadMeta, OpenError, Options, Position, Store, StoreFailure, StoredRevision};
 
 /// The revision of an empty store.
 const FIRST_REVISION: i64 = 1;
@@ -61,8 +63,23 @@ pub enum RestoreError {
     Store(#[from] OpenError),
 }
 
-/// Builds a store in `store_dir`, which must be absent or empty, from the snapshot file at `path`.
-pub fn restore(path: &Path, store_dir: &Path, options: &RestoreOptions) -> Result<RestoreSummary, RestoreError> {
+/// Where a restored state stands in the log of the cluster that it founds, and who founds it.
+///
+/// The log begins after it: what the state holds is in no entry, so a member that joins later must get the state.
+#[derive(Debug, Clone)]
+pub struct Base {
+    pub position: Position,
+    pub membership: Bytes,
+}
+
+/// Builds a store in `store_dir`, which must be absent or empty, from the snapshot file at `path`. Without a base it
+/// can only be looked at.
+pub fn restore(
+    path: &Path,
+    store_dir: &Path,
+    options: &RestoreOptions,
+    base: Option<Base>,
+) -> Result<RestoreSummary, RestoreError> {
     let RestoreOptions {
         bump_revision,
         mark_compacted,
@@ -88,6 +105,8 @@ pub fn restore(path: &Path, store_dir: &Path, options: &RestoreOptions) -> Resul
         revision,
         leases: backup.leases()?,
         alarms: backup.alarms()?,
+        position: base.as_ref().map_or_else(Position::default, |base| base.position),
+        membership: base.map(|base| (base.position, base.membership)),
         ..LoadMeta::default()
     };
     let leases = meta.leases.len() as u64;

@@ -242,7 +242,7 @@ fn restored(
 ) -> Result<(RestoreSummary, crate::Store, tempfile::TempDir), RestoreError> {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("store");
-    let summary = restore(path, &dir, &options)?;
+    let summary = restore(path, &dir, &options, None)?;
     let (store, _applier) = crate::Store::open(&dir, &crate::Options::default()).unwrap();
     Ok((summary, store, folder))
 }
@@ -341,6 +341,6 @@ fn a_compaction_that_was_only_begun_is_finished() {
 fn an_existing_folder_is_not_restored_into() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("something"), "").unwrap();
-    let refused = restore(save(&sample()).path(), folder.path(), &RestoreOptions::default());
+    let refused = restore(save(&sample()).path(), folder.path(), &RestoreOptions::default(), None);
     assert!(matches!(refused, Err(RestoreError::NotEmpty(_))));
 }
