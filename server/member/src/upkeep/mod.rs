@@ -50,11 +50,19 @@ pub(crate) fn spawn(member: &Member) {
     }
 }
 
+/// Looks in a row that must find space. An administrator who makes room disarms the alarm by hand, and expects to find
+/// it; the alarm goes off by itself where there is none.
+const HEAL_LOOKS: u32 = 5;
+
 async fn heal(member: Member) {
     let mut tick = tokio::time::interval(HEAL_INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks_with_space = 0;
     loop {
         tick.tick().await;
-        member.heal_space_alarms().await;
+        looks_with_space = if member.has_space() { looks_with_space + 1 } else { 0 };
+        if looks_with_space >= HEAL_LOOKS {
+            member.heal_space_alarms().await;
+        }
     }
 }

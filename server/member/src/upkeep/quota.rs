@@ -49,18 +49,18 @@ impl Member {
         Err(WriteError::NoSpace)
     }
 
+    /// Whether enough of the quota is free for the alarm to go off.
+    pub(crate) fn has_space(&self) -> bool {
+        let quota_bytes = self.0.config.quota_bytes.unwrap_or(0);
+        let free_bytes = quota_bytes.saturating_sub(self.0.store.total_bytes());
+        quota_bytes > 0 && free_bytes >= quota_bytes / 100 * HEAL_FREE_PERCENT
+    }
+
     /// Takes NOSPACE alarms back once compaction or deletion made room. etcd leaves this to an administrator.
     pub(crate) async fn heal_space_alarms(&self) {
-        let Some(quota_bytes) = self.0.config.quota_bytes else {
-            return;
-        };
-        let free_bytes = quota_bytes.saturating_sub(self.0.store.total_bytes());
-        if free_bytes < quota_bytes / 100 * HEAL_FREE_PERCENT {
-            return;
-        }
         for member_id in self.own_space_alarms() {
             match self.alarm(space_alarm(member_id, AlarmAction::Deactivate)).await {
-                Ok(_) => tracing::info!(free_bytes, "space is back, the NOSPACE alarm is off"),
+                Ok(_) => tracing::info!("space is back, the NOSPACE alarm is off"),
                 Err(error) => tracing::warn!(%error, "could not take the NOSPACE alarm back, will try again"),
             }
         }
