@@ -19,6 +19,18 @@ pub struct Follower {
     pub votes: bool,
 }
 
+impl Follower {
+    /// Answered less than this ago.
+    pub(crate) fn answers_within(&self, patience: Duration) -> bool {
+        self.silent_for.is_some_and(|silence| silence < patience)
+    }
+
+    /// Lacks no more than this of a log that ends at `last_index`.
+    pub(crate) fn is_within(&self, entries: u64, last_index: u64) -> bool {
+        self.matched_index + entries >= last_index
+    }
+}
+
 impl Node {
     /// Who counts for the quorum.
     pub(crate) fn voters(&self) -> BTreeSet<u64> {
@@ -42,6 +54,13 @@ impl Node {
             (*id, follower)
         };
         Some(others.map(follower).collect())
+    }
+
+    /// The last entry of this member's log.
+    pub fn last_index(&self) -> u64 {
+        let metrics = self.inner.raft.metrics();
+        let last = metrics.borrow_watched().last_log_index;
+        last.map_or(0, |index| index + 1)
     }
 
     /// How long each other member has been in touch without a break; absent are those that are not.

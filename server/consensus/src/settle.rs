@@ -69,15 +69,13 @@ impl Node {
     }
 
     fn caught_up_member(&self) -> Option<u64> {
-        let voters = self.voters();
-        let waits = |id: &u64| self.members().get(id).is_some_and(|peer| !peer.learner);
-        let followers = self.followers()?;
-        let last_index = self.last_index();
-        let ready = followers.into_iter().find(|(id, follower)| {
-            let fresh = follower
-                .silent_for
-                .is_some_and(|gone| gone < self.inner.book.pace.election);
-            !voters.contains(id) && waits(id) && fresh && follower.matched_index + CLOSE_ENTRIES >= last_index
+        let (members, last_index) = (self.members(), self.last_index());
+        let waits = |id: &u64| members.get(id).is_some_and(|peer| !peer.learner);
+        let ready = self.followers()?.into_iter().find(|(id, follower)| {
+            !follower.votes
+                && waits(id)
+                && follower.answers_within(self.inner.book.pace.election)
+                && follower.is_within(CLOSE_ENTRIES, last_index)
         });
         ready.map(|(id, _)| id)
     }

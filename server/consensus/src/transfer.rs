@@ -1,7 +1,5 @@
 //! Leadership that goes to somebody else on purpose.
 
-use openraft::async_runtime::WatchReceiver;
-
 use crate::Node;
 use crate::error::TransferError;
 use crate::followers::Follower;
@@ -46,30 +44,15 @@ impl Node {
     fn is_close(&self, id: u64) -> bool {
         /// What is usually on its way under load.
         const CLOSE_ENTRIES: u64 = 512;
-        let matched = self
-            .followers()
-            .and_then(|followers| followers.get(&id).map(|f| f.matched_index));
-        matched.is_none_or(|matched| matched + CLOSE_ENTRIES >= self.last_index())
-    }
-
-    /// The last entry of this member's log.
-    pub fn last_index(&self) -> u64 {
-        let metrics = self.inner.raft.metrics();
-        let last = metrics.borrow_watched().last_log_index;
-        last.map_or(0, |index| index + 1)
+        let follower = self.followers().and_then(|followers| followers.get(&id).copied());
+        follower.is_none_or(|follower| follower.is_within(CLOSE_ENTRIES, self.last_index()))
     }
 
     /// Hands leadership to the voter that is furthest, if this member leads and there is one.
     pub async fn step_aside(&self) {
         let Some(followers) = self.followers() else { return };
-        let fresh = |follower: &Follower| {
-            follower
-                .silent_for
-                .is_some_and(|gone| gone < self.inner.book.pace.election)
-        };
-        let best = followers
-            .iter()
-            .filter(|(_, follower)| follower.votes && fresh(follower));
+        let may_lead = |follower: &Follower| follower.votes && follower.answers_within(self.inner.book.pace.election);
+        let best = followers.iter().filter(|(_, follower)| may_lead(follower));
         let Some((to, _)) = best.max_by_key(|(_, follower)| follower.matched_index) else {
             return;
         };

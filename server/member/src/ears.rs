@@ -48,17 +48,13 @@ impl Listener for Ears {
     }
 
     fn installed(&self, view: &View) {
-        self.replaced(view);
-    }
-}
-
-impl Ears {
-    fn replaced(&self, view: &View) {
         self.heed_membership(view);
         self.hub.jump(view.revision());
         self.compacted.notify_one();
     }
+}
 
+impl Ears {
     fn heed_membership(&self, view: &View) {
         let index = view.consensus_membership().map_or(0, |(position, _)| position.index);
         if self.membership_index.swap(index, Relaxed) != index {

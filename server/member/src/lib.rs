@@ -13,6 +13,7 @@ mod counters;
 mod ears;
 mod entry;
 mod error;
+mod identity;
 mod ids;
 mod leadership;
 mod lease;
@@ -42,6 +43,7 @@ pub use entry::id_of;
 pub use error::{
     BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError,
 };
+pub use identity::{cluster_id, member_id};
 pub use lease::LeaseTtl;
 pub use membership::MemberInfo;
 pub use range::KeyRange;

@@ -8,8 +8,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use anyhow::{Context, Result, bail, ensure};
 
 use taffrail_consensus::Peer;
+use taffrail_member::{cluster_id, member_id};
 
-use super::ids;
 use super::listen::{advertised, host_and_port};
 use crate::args::Settings;
 
@@ -79,7 +79,7 @@ impl Bootstrap {
         self.check_duplicates(&members)?;
         Ok(Seat {
             member_id: mine.id,
-            cluster_id: ids::cluster_id(members.iter().map(|member| member.id)),
+            cluster_id: cluster_id(members.iter().map(|member| member.id)),
             founders: members,
         })
     }
@@ -115,7 +115,7 @@ impl Bootstrap {
     fn member(&self, name: &str, mut peer_urls: Vec<String>) -> FirstMember {
         peer_urls.sort();
         FirstMember {
-            id: ids::member_id(&peer_urls, &self.token),
+            id: member_id(&peer_urls, &self.token),
             name: name.to_owned(),
             peer_urls,
         }

@@ -3,7 +3,6 @@
 mod bootstrap;
 mod duration;
 mod features;
-mod ids;
 mod join;
 mod listen;
 

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use taffrail_e2e::cluster;
-use taffrail_e2e::load::{Load, Settings};
+use taffrail_e2e::load::Settings;
 
 use crate::args::Rounds;
 use crate::fault::Fault;
 use crate::injector::Injector;
-use crate::progress::{self, Progress};
 use crate::stand::Bench;
+use crate::trial::Trial;
 
 /// Acknowledged writes between two rounds, so that every kill comes while something is at stake.
 const REVISIONS_PER_ROUND: i64 = 150;
@@ -26,25 +26,11 @@ pub async fn run(rounds: Rounds) -> Result<ExitCode> {
         old_reads_in_txns: false,
         ..Settings::default()
     };
-    let load = Load::start(
-        bench.cluster.client_urls(),
-        bench.recorder.clone(),
-        &bench.chance,
-        settings,
-    );
-    let progress = Progress::start(load.shared.clone());
-    let mut injector = Injector::new(bench, load.shared.clone());
+    let mut trial = Trial::begin(bench, settings);
     for _ in 0..rounds.rounds {
-        one_round(&mut injector, rounds.members).await?;
+        one_round(&mut trial.injector, rounds.members).await?;
     }
-    let shared = load.finish().await?;
-    println!(
-        "{}; {} rounds",
-        progress::line(&shared, progress.leader_changes()),
-        rounds.rounds
-    );
-    injector.look_for_ends()?;
-    injector.bench.verdict()
+    trial.end(&format!("; {} rounds", rounds.rounds)).await
 }
 
 async fn one_round(injector: &mut Injector, members: usize) -> Result<()> {

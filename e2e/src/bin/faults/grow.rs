@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use taffrail_e2e::cluster::{self, Entry};
-use taffrail_e2e::load::{Load, Settings};
+use taffrail_e2e::load::Settings;
 
 use crate::args::Grow;
 use crate::injector::{Injector, well_ended};
-use crate::progress::{self, Progress};
 use crate::stand::Bench;
+use crate::trial::Trial;
 
 const SLOTS: usize = 5;
 /// How long a removed member may take to notice.
@@ -49,25 +49,15 @@ pub async fn run(grow: Grow) -> Result<ExitCode> {
         old_reads_in_txns: false,
         ..Settings::default()
     };
-    let load = Load::start(
-        bench.cluster.client_urls(),
-        bench.recorder.clone(),
-        &bench.chance,
-        settings,
-    );
-    let progress = Progress::start(load.shared.clone());
-    let mut injector = Injector::new(bench, load.shared.clone());
+    let mut trial = Trial::begin(bench, settings);
     for change in CHANGES {
-        measure(&mut injector, change).await?;
+        measure(&mut trial.injector, change).await?;
     }
     // The load ends by asking everybody, so everybody is back for it.
     for member in [0, 1] {
-        measure(&mut injector, Change::Add(member, Entry::Learner)).await?;
+        measure(&mut trial.injector, Change::Add(member, Entry::Learner)).await?;
     }
-    let shared = load.finish().await?;
-    println!("{}", progress::line(&shared, progress.leader_changes()));
-    injector.look_for_ends()?;
-    injector.bench.verdict()
+    trial.end("").await
 }
 
 async fn measure(injector: &mut Injector, change: Change) -> Result<()> {

@@ -23,6 +23,7 @@ mod progress;
 mod run;
 mod stale;
 mod stand;
+mod trial;
 
 use std::process::ExitCode;
 

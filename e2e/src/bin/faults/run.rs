@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use taffrail_e2e::cluster;
-use taffrail_e2e::load::{Load, Settings};
+use taffrail_e2e::load::Settings;
 
 use crate::args::Run;
 use crate::fault::Schedule;
 use crate::injector::Injector;
-use crate::progress::{self, Progress};
 use crate::stand::Bench;
+use crate::trial::Trial;
 
 /// Parts of a run that have chance of their own.
 const LOAD: u64 = 1;
@@ -29,24 +29,16 @@ pub async fn run(run: Run) -> Result<ExitCode> {
         ..Settings::default()
     };
     let mut schedule = Schedule::new(bench.chance.split(FAULTS), run.members, &run.mix);
-    let load = Load::start(
-        bench.cluster.client_urls(),
-        bench.recorder.clone(),
-        &bench.chance.split(LOAD),
-        settings,
-    );
-    let progress = Progress::start(load.shared.clone());
-    let mut injector = Injector::new(bench, load.shared.clone());
+    let chance = bench.chance.split(LOAD);
+    let mut trial = Trial::begin_by(&chance, bench, settings);
+    let injector = &mut trial.injector;
     let end = Instant::now() + Duration::from_secs_f64(run.minutes * 60.0);
     while Instant::now() < end && !injector.members_differ {
-        one_fault(&mut injector, &mut schedule).await?;
+        one_fault(injector, &mut schedule).await?;
     }
     injector.recover().await?;
     injector.bench.say("all is well again: the end begins");
-    let shared = load.finish().await?;
-    println!("{}", progress::line(&shared, progress.leader_changes()));
-    injector.look_for_ends()?;
-    injector.bench.verdict()
+    trial.end("").await
 }
 
 async fn one_fault(injector: &mut Injector, schedule: &mut Schedule) -> Result<()> {

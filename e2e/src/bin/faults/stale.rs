@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures::future::join_all;
 use taffrail_e2e::cluster;
-use taffrail_e2e::load::{Load, Settings, Shared};
+use taffrail_e2e::load::{Settings, Shared};
 
 use crate::args::Rounds;
 use crate::injector::Injector;
-use crate::progress::{self, Progress};
 use crate::stand::{Bench, RECOVERY_PATIENCE};
+use crate::trial::Trial;
 
 /// Revisions that pass while the old leader sleeps.
 const REVISIONS_MISSED: i64 = 50;
@@ -29,26 +29,14 @@ pub async fn run(rounds: Rounds) -> Result<ExitCode> {
         old_reads_in_txns: false,
         ..Settings::default()
     };
-    let load = Load::start(
-        bench.cluster.client_urls(),
-        bench.recorder.clone(),
-        &bench.chance,
-        settings,
-    );
-    let progress = Progress::start(load.shared.clone());
-    let mut injector = Injector::new(bench, load.shared.clone());
+    let mut trial = Trial::begin(bench, settings);
     let mut answered = 0;
     for _ in 0..rounds.rounds {
-        answered += one_round(&mut injector).await?;
+        answered += one_round(&mut trial.injector).await?;
     }
-    let shared = load.finish().await?;
-    println!("{}", progress::line(&shared, progress.leader_changes()));
-    println!(
-        "{} rounds, {answered} reads answered by leaders just woken up",
-        rounds.rounds
-    );
-    injector.look_for_ends()?;
-    injector.bench.verdict()
+    let rounds = rounds.rounds;
+    let remark = format!("\n{rounds} rounds, {answered} reads answered by leaders just woken up");
+    trial.end(&remark).await
 }
 
 async fn one_round(injector: &mut Injector) -> Result<usize> {

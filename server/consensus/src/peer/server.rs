@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 use openraft::async_runtime::WatchReceiver;
-use openraft::raft::StreamAppendError;
+use openraft::raft::{StreamAppendError, StreamAppendResult};
 use taffrail_proto::taffrailpb as pb;
 use taffrail_proto::taffrailpb::peer_server::PeerServer;
 use tokio::sync::{mpsc, oneshot};
@@ -20,6 +20,7 @@ use crate::barrier::Reader;
 use crate::node::Raft;
 use crate::shared::Shared;
 use crate::state::State;
+use crate::types::TypeConfig;
 use crate::{forward, membership, snapshot};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -66,12 +67,7 @@ impl pb::peer_server::Peer for PeerRpc {
         let results = raft
             .stream_append(requests)
             .map_err(|error| Status::unavailable(error.to_string()));
-        let replies = results.map_ok(move |result| {
-            if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
-                shared.heard(from);
-            }
-            wire::append_result(result)
-        });
+        let replies = results.map_ok(move |result| answer_append(&shared, from, result));
         Ok(book.signed(replies.boxed()))
     }
 
@@ -187,11 +183,16 @@ impl Inner {
         let previous = request.prev_log_id;
         let reply = self.raft.append_entries(request).await.map_err(stopped)?;
         let result = reply.into_stream_result(previous, previous);
-        if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
-            self.shared.heard(from);
-        }
-        Ok(wire::append_result(result))
+        Ok(answer_append(&self.shared, from, result))
     }
+}
+
+/// Whoever is not told of a higher vote leads.
+fn answer_append(shared: &Shared, from: u64, result: StreamAppendResult<TypeConfig>) -> pb::AppendReply {
+    if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
+        shared.heard(from);
+    }
+    wire::append_result(result)
 }
 
 /// Ends with the connection.

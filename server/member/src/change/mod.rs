@@ -6,10 +6,10 @@ mod rules;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sha1::{Digest, Sha1};
 use taffrail_consensus::{MemberChange, Peer};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::identity::member_id;
 use crate::{Member, MemberError, MemberInfo, ReadError};
 use rules::Roster;
 
@@ -140,11 +140,8 @@ impl Member {
     }
 }
 
-/// Unlike the id of a founder this one holds the time instead of a token, so that it never comes back.
-fn new_id(sorted_peer_urls: &[String], unix_time: Duration) -> u64 {
-    let text = format!("{}{}", sorted_peer_urls.concat(), unix_time.as_secs());
-    let hash = Sha1::digest(text);
-    hash.iter().take(8).fold(0, |id, byte| id << 8 | u64::from(*byte))
+fn new_id(peer_urls: &[String], unix_time: Duration) -> u64 {
+    member_id(peer_urls, &unix_time.as_secs().to_string())
 }
 
 #[cfg(test)]

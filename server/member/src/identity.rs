@@ -2,11 +2,12 @@
 
 use sha1::{Digest, Sha1};
 
-/// The first eight bytes of a hash over the sorted peer URLs and the token.
-pub fn member_id(peer_urls: &[String], token: &str) -> u64 {
+/// The first eight bytes of a hash over the sorted peer URLs and a salt: for a founder the token of its cluster, for
+/// one that is added later the time in decimal seconds, so that its id never comes back.
+pub fn member_id(peer_urls: &[String], salt: &str) -> u64 {
     let mut text: Vec<&str> = peer_urls.iter().map(String::as_str).collect();
     text.sort_unstable();
-    text.push(token);
+    text.push(salt);
     first_eight(Sha1::digest(text.concat()))
 }
 
