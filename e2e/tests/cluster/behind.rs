@@ -7,12 +7,16 @@ use taffrail_proto::etcdserverpb::{PutRequest, RangeRequest};
 
 const MISSED: usize = 400;
 
-#[tokio::test]
-async fn a_follower_far_behind_comes_back_by_a_snapshot() {
+async fn with_a_small_log() -> Plain {
     let small_log = Plain::of(3)
         .arg("--snapshot-count=100")
         .arg("--snapshot-catchup-entries=10");
-    let mut cluster = small_log.start().await;
+    small_log.start().await
+}
+
+#[tokio::test]
+async fn a_follower_far_behind_comes_back_by_a_snapshot() {
+    let mut cluster = with_a_small_log().await;
     let (leader, followers) = cluster.roles().await;
     let (late, ahead) = (followers[0], cluster.client(leader).clone());
     ahead.put(put("gone", "v")).await;
@@ -70,16 +74,18 @@ async fn write_what_is_missed(ahead: &taffrail_e2e::Client) {
 
 #[tokio::test]
 async fn watchers_on_a_follower_hear_what_a_snapshot_brought() {
-    let small_log = Plain::of(3)
-        .arg("--snapshot-count=100")
-        .arg("--snapshot-catchup-entries=10");
-    let mut cluster = small_log.start().await;
+    let mut cluster = with_a_small_log().await;
     let (leader, followers) = cluster.roles().await;
     let (late, ahead) = (followers[0], cluster.client(leader).clone());
     let mut stream = cluster.client(late).watch().await;
     stream.create(watch_range("k", "l", 0)).await;
     // Paused, not killed: the stream lives on, and its watcher was in sync.
     cluster.pause(late);
+    // A leader keeps the entries that it has sent and that are not answered for as long as it believes in the line.
+    wait::until("the leader to miss it", async || {
+        cluster.log(leader).contains("peer became inactive").then_some(())
+    })
+    .await;
     for number in 0..MISSED {
         ahead.put(put(format!("k{}", number % 50), format!("{number}"))).await;
     }
@@ -93,10 +99,7 @@ async fn watchers_on_a_follower_hear_what_a_snapshot_brought() {
 
 #[tokio::test]
 async fn a_watch_from_before_a_compaction_that_was_missed_is_told() {
-    let small_log = Plain::of(3)
-        .arg("--snapshot-count=100")
-        .arg("--snapshot-catchup-entries=10");
-    let mut cluster = small_log.start().await;
+    let mut cluster = with_a_small_log().await;
     let (leader, followers) = cluster.roles().await;
     let (late, ahead) = (followers[0], cluster.client(leader).clone());
     cluster.kill_nine(late);
