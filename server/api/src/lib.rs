@@ -6,6 +6,7 @@
 
 mod auth;
 mod caller;
+mod certificate;
 mod check;
 mod cluster;
 mod grpc;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use taffrail_member::Member;
 
+pub use certificate::ClientCertificate;
 pub use grpc::{Answer, Grpc};
 pub use http::{client_routes, metrics_routes};
 pub use metrics::Metrics;
