@@ -171,6 +171,7 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         lease_ttl_min_s: config.lease_ttl_min_s(),
         lease_checkpoint_interval: config.features.lease_checkpoint.then_some(LEASE_CHECKPOINT_INTERVAL),
         election_timeout: config.election_timeout,
+        auth: config.auth.clone(),
         limits: Limits {
             request_bytes_max: config.request_bytes_max,
             ..Limits::default()

@@ -1,16 +1,19 @@
-//! Who may call what: decided at the door, by method and metadata (etcd v3rpc/interceptor.go).
+//! Who calls, and who may call what: decided at the door, by method, metadata and certificate (etcd
+//! v3rpc/interceptor.go, auth/store.go).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
-use tonic::Status;
+use taffrail_member::{Caller, Credentials};
 use tonic::body::Body;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Status};
 
-use crate::Api;
 use crate::metrics::grpc::Method;
-use crate::status::{NO_LEADER, NOT_FOR_LEARNERS, Refusal};
+use crate::status::{self, NO_LEADER, NOT_FOR_LEARNERS, Refusal};
+use crate::{Api, ClientCertificate};
 
 /// Asks for an answer only from a member that has a leader (etcd rpctypes/metadatafields.go).
 const HAS_LEADER: &str = "hasleader";
@@ -22,7 +25,45 @@ const FOR_LEARNERS: [&str; 3] = [
     "/etcdserverpb.KV/Range",
 ];
 
+/// Where clients put their tokens, the first that is there counts (etcd rpctypes/metadatafields.go).
+const TOKENS: [&str; 2] = ["token", "authorization"];
+/// Some clients put this before a token.
+const BEARER: &str = "Bearer ";
+
 impl Api {
+    /// What a request says of who sent it; nothing is looked at while authentication is off.
+    pub(crate) fn credentials<T>(&self, request: &Request<T>) -> Credentials {
+        if !self.member().auth_is_enabled() {
+            return Credentials::default();
+        }
+        let certificate = request.extensions().get::<ClientCertificate>();
+        Credentials {
+            token: token(request.metadata()),
+            common_name: certificate.map(|certificate| certificate.common_name.clone()),
+        }
+    }
+
+    pub(crate) async fn caller(&self, credentials: &Credentials) -> Result<Caller, Status> {
+        let identified = self.member().identify(credentials).await;
+        identified.map_err(|error| status::access(&error.into()))
+    }
+
+    /// Anybody who said who they are.
+    pub(crate) async fn demand_user(&self, credentials: &Credentials) -> Result<Caller, Status> {
+        let caller = self.caller(credentials).await?;
+        let permitted = self.member().permit_user(&caller);
+        permitted.map_err(|error| status::access(&error.into()))?;
+        Ok(caller)
+    }
+
+    /// Who holds the root role.
+    pub(crate) async fn demand_admin(&self, credentials: &Credentials) -> Result<Caller, Status> {
+        let caller = self.caller(credentials).await?;
+        let permitted = self.member().permit_admin(&caller);
+        permitted.map_err(|error| status::access(&error.into()))?;
+        Ok(caller)
+    }
+
     pub(crate) fn admit_learner(&self, method: Method) -> Result<(), Refusal> {
         let refused = self.member().is_learner() && !is_for_learners(&method.path());
         if refused { Err(NOT_FOR_LEARNERS) } else { Ok(()) }
@@ -42,6 +83,13 @@ impl Api {
         }
         Ok(())
     }
+}
+
+fn token(metadata: &MetadataMap) -> Option<String> {
+    let value = TOKENS.iter().find_map(|name| metadata.get(*name))?;
+    // One that is not text is no token, but it was given.
+    let text = value.to_str().unwrap_or_default();
+    Some(text.strip_prefix(BEARER).unwrap_or(text).to_owned())
 }
 
 pub(crate) fn demands_leader(headers: &HeaderMap) -> bool {

@@ -13,8 +13,10 @@ type Answer<T> = Result<Response<T>, Status>;
 impl Cluster for Api {
     /// The new member has no name and no client URLs until it has started.
     async fn member_add(&self, request: Request<pb::MemberAddRequest>) -> Answer<pb::MemberAddResponse> {
+        let credentials = self.credentials(&request);
         let request = request.into_inner();
         check::peer_urls(&request.peer_ur_ls)?;
+        self.demand_admin(&credentials).await?;
         let added = self.member().add_member(request.peer_ur_ls, request.is_learner).await;
         let (member, members) = added.map_err(status::member)?;
         Ok(Response::new(pb::MemberAddResponse {
@@ -25,6 +27,7 @@ impl Cluster for Api {
     }
 
     async fn member_remove(&self, request: Request<pb::MemberRemoveRequest>) -> Answer<pb::MemberRemoveResponse> {
+        self.demand_admin(&self.credentials(&request)).await?;
         let removed = self.member().remove_member(request.into_inner().id).await;
         Ok(Response::new(pb::MemberRemoveResponse {
             members: wires(removed.map_err(status::member)?),
@@ -34,8 +37,10 @@ impl Cluster for Api {
 
     /// Unlike etcd we look whether anybody can be reached at the new URLs' form at all.
     async fn member_update(&self, request: Request<pb::MemberUpdateRequest>) -> Answer<pb::MemberUpdateResponse> {
+        let credentials = self.credentials(&request);
         let request = request.into_inner();
         check::peer_urls(&request.peer_ur_ls)?;
+        self.demand_admin(&credentials).await?;
         let updated = self.member().update_member(request.id, request.peer_ur_ls).await;
         Ok(Response::new(pb::MemberUpdateResponse {
             members: wires(updated.map_err(status::member)?),
@@ -44,9 +49,11 @@ impl Cluster for Api {
     }
 
     async fn member_list(&self, request: Request<pb::MemberListRequest>) -> Answer<pb::MemberListResponse> {
+        let credentials = self.credentials(&request);
         if request.into_inner().linearizable {
             self.member().barrier().await.map_err(status::read)?;
         }
+        self.demand_user(&credentials).await?;
         Ok(Response::new(pb::MemberListResponse {
             header: Some(self.header(0)),
             members: wires(self.member().members()),
@@ -54,6 +61,7 @@ impl Cluster for Api {
     }
 
     async fn member_promote(&self, request: Request<pb::MemberPromoteRequest>) -> Answer<pb::MemberPromoteResponse> {
+        self.demand_admin(&self.credentials(&request)).await?;
         let promoted = self.member().promote_member(request.into_inner().id).await;
         Ok(Response::new(pb::MemberPromoteResponse {
             members: wires(promoted.map_err(status::member)?),

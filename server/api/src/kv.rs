@@ -11,12 +11,14 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Kv for Api {
     async fn range(&self, request: Request<pb::RangeRequest>) -> Answer<pb::RangeResponse> {
+        let credentials = self.credentials(&request);
         let request = request.into_inner();
         if !request.serializable {
             self.demand_voter()?;
         }
         check::range(&request)?;
-        self.respond(self.member().range(request).await.map_err(status::read)?)
+        let caller = self.caller(&credentials).await?;
+        self.respond(self.member().range(&caller, request).await.map_err(status::read)?)
     }
 
     type RangeStreamStream = tokio_stream::Empty<Result<pb::RangeStreamResponse, Status>>;
@@ -29,27 +31,39 @@ impl Kv for Api {
     }
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Answer<pb::PutResponse> {
+        let credentials = self.credentials(&request);
         let request = request.into_inner();
         check::put(&request)?;
-        self.respond(self.member().put(request).await.map_err(status::write)?)
+        let caller = self.caller(&credentials).await?;
+        self.respond(self.member().put(&caller, request).await.map_err(status::write)?)
     }
 
     async fn delete_range(&self, request: Request<pb::DeleteRangeRequest>) -> Answer<pb::DeleteRangeResponse> {
+        let credentials = self.credentials(&request);
         let request = request.into_inner();
         check::delete_range(&request)?;
-        self.respond(self.member().delete_range(request).await.map_err(status::write)?)
+        let caller = self.caller(&credentials).await?;
+        self.respond(
+            self.member()
+                .delete_range(&caller, request)
+                .await
+                .map_err(status::write)?,
+        )
     }
 
     async fn txn(&self, request: Request<pb::TxnRequest>) -> Answer<pb::TxnResponse> {
+        let credentials = self.credentials(&request);
         let request = request.into_inner();
         check::txn(&request, self.0.config.txn_ops_max)?;
-        self.respond(self.member().txn(request).await.map_err(status::txn)?)
+        let caller = self.caller(&credentials).await?;
+        self.respond(self.member().txn(&caller, request).await.map_err(status::txn)?)
     }
 
     async fn compact(&self, request: Request<pb::CompactionRequest>) -> Answer<pb::CompactionResponse> {
+        let caller = self.demand_admin(&self.credentials(&request)).await?;
         self.respond(
             self.member()
-                .compact(request.into_inner())
+                .compact(&caller, request.into_inner())
                 .await
                 .map_err(status::write)?,
         )

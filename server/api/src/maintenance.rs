@@ -24,24 +24,30 @@ const UNDECIDED: &str = "3.0.0";
 #[tonic::async_trait]
 impl Maintenance for Api {
     async fn alarm(&self, request: Request<pb::AlarmRequest>) -> Answer<pb::AlarmResponse> {
+        let credentials = self.credentials(&request);
         let request = request.into_inner();
-        if AlarmAction::try_from(request.action).is_err() {
-            return Err(Status::invalid_argument("etcdserver: unknown alarm action"));
-        }
-        self.respond(self.member().alarm(request).await.map_err(status::write)?)
+        let caller = match AlarmAction::try_from(request.action) {
+            Ok(AlarmAction::Get) => self.demand_user(&credentials).await?,
+            Ok(_) => self.demand_admin(&credentials).await?,
+            Err(_) => return Err(Status::invalid_argument("etcdserver: unknown alarm action")),
+        };
+        self.respond(self.member().alarm(&caller, request).await.map_err(status::write)?)
     }
 
-    async fn status(&self, _: Request<pb::StatusRequest>) -> Answer<pb::StatusResponse> {
+    async fn status(&self, request: Request<pb::StatusRequest>) -> Answer<pb::StatusResponse> {
+        self.demand_user(&self.credentials(&request)).await?;
         let status = self.member().status();
         Ok(Response::new(self.status_response(status)))
     }
 
-    async fn defragment(&self, _: Request<pb::DefragmentRequest>) -> Answer<pb::DefragmentResponse> {
+    async fn defragment(&self, request: Request<pb::DefragmentRequest>) -> Answer<pb::DefragmentResponse> {
+        self.demand_admin(&self.credentials(&request)).await?;
         self.member().defragment().await;
         Ok(Response::new(pb::DefragmentResponse { header: None }))
     }
 
-    async fn hash(&self, _: Request<pb::HashRequest>) -> Answer<pb::HashResponse> {
+    async fn hash(&self, request: Request<pb::HashRequest>) -> Answer<pb::HashResponse> {
+        self.demand_admin(&self.credentials(&request)).await?;
         let (revision, hash) = self.member().hash().await.map_err(status::read)?;
         Ok(Response::new(pb::HashResponse {
             header: Some(self.header(revision)),
@@ -50,6 +56,7 @@ impl Maintenance for Api {
     }
 
     async fn hash_kv(&self, request: Request<pb::HashKvRequest>) -> Answer<pb::HashKvResponse> {
+        self.demand_admin(&self.credentials(&request)).await?;
         let (revision, found) = self
             .member()
             .hash_kv(request.into_inner().revision)
@@ -66,7 +73,8 @@ impl Maintenance for Api {
     type SnapshotStream = ReceiverStream<Blob>;
 
     /// The backup file in pieces, then the sha256 of all of them.
-    async fn snapshot(&self, _: Request<pb::SnapshotRequest>) -> Answer<Self::SnapshotStream> {
+    async fn snapshot(&self, request: Request<pb::SnapshotRequest>) -> Answer<Self::SnapshotStream> {
+        self.demand_admin(&self.credentials(&request)).await?;
         let version = self.storage_version(self.member().view().cluster_version());
         let chunks = self.member().backup(version.clone()).await;
         let chunks = chunks.map_err(|error| status::backup(&error))?;
@@ -76,12 +84,14 @@ impl Maintenance for Api {
     }
 
     async fn move_leader(&self, request: Request<pb::MoveLeaderRequest>) -> Answer<pb::MoveLeaderResponse> {
+        self.demand_admin(&self.credentials(&request)).await?;
         let moved = self.member().move_leader(request.into_inner().target_id).await;
         moved.map_err(status::move_leader)?;
         Ok(Response::new(pb::MoveLeaderResponse { header: None }))
     }
 
     async fn downgrade(&self, request: Request<pb::DowngradeRequest>) -> Answer<pb::DowngradeResponse> {
+        self.demand_admin(&self.credentials(&request)).await?;
         let pb::DowngradeRequest { action, version } = request.into_inner();
         let spoken = match DowngradeAction::try_from(action) {
             Ok(DowngradeAction::Validate) => self.member().validate_downgrade(&version).await,

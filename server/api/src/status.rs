@@ -4,8 +4,8 @@
 //! the wire as `Unknown` although etcd declares other codes for them; clients see the same from etcd itself.
 
 use taffrail_member::{
-    ApplyError, BackupError, BarrierError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ProposeError,
-    RangeError, ReadError, Timeout, TxnError, WriteError,
+    AccessError, ApplyError, AuthChangeError, AuthError, AuthenticateError, BackupError, BarrierError, DowngradeError,
+    LeaseError, MemberError, MoveLeaderError, ProposeError, RangeError, ReadError, Timeout, TxnError, WriteError,
 };
 use tonic::{Code, Status};
 
@@ -56,6 +56,22 @@ refusals! {
     NOT_FOR_LEARNERS: FailedPrecondition, "rpc not supported for learner";
     REQUEST_TOO_LARGE: InvalidArgument, "request is too large";
     TOO_MANY_REQUESTS: Unknown, "too many requests";
+    ROOT_USER_NOT_EXIST: FailedPrecondition, "root user does not exist";
+    ROOT_ROLE_NOT_EXIST: FailedPrecondition, "root user does not have root role";
+    USER_ALREADY_EXISTS: FailedPrecondition, "user name already exists";
+    USER_EMPTY: InvalidArgument, "user name is empty";
+    USER_NOT_FOUND: FailedPrecondition, "user name not found";
+    ROLE_ALREADY_EXISTS: FailedPrecondition, "role name already exists";
+    ROLE_NOT_FOUND: FailedPrecondition, "role name not found";
+    ROLE_EMPTY: InvalidArgument, "role name is empty";
+    AUTH_FAILED: InvalidArgument, "authentication failed, invalid user ID or password";
+    PERMISSION_NOT_GIVEN: InvalidArgument, "permission not given";
+    PERMISSION_DENIED: PermissionDenied, "permission denied";
+    ROLE_NOT_GRANTED: FailedPrecondition, "role is not granted to the user";
+    PERMISSION_NOT_GRANTED: FailedPrecondition, "permission is not granted to the role";
+    INVALID_AUTH_TOKEN: Unauthenticated, "invalid auth token";
+    INVALID_AUTH_MANAGEMENT: InvalidArgument, "invalid auth management";
+    AUTH_OLD_REVISION: InvalidArgument, "revision of auth store is old";
     AUTH_NOT_ENABLED: FailedPrecondition, "authentication is not enabled";
     NO_LEADER: Unavailable, "no leader";
     NOT_LEADER: FailedPrecondition, "not leader";
@@ -75,6 +91,12 @@ refusals! {
     UNKNOWN_METHOD: Unknown, "unknown method";
 }
 
+/// etcd has no code for it, so its inner text reaches the wire.
+const NO_PASSWORD_USER: Refusal = Refusal {
+    code: Code::Unknown,
+    text: "auth: authentication failed, password was given for no password user",
+};
+
 pub(crate) fn apply(error: &ApplyError) -> Status {
     match error {
         ApplyError::Compacted(_) => COMPACTED.into(),
@@ -84,6 +106,7 @@ pub(crate) fn apply(error: &ApplyError) -> Status {
         ApplyError::LeaseExists(_) => LEASE_EXISTS.into(),
         ApplyError::NoSpace(_) => NO_SPACE.into(),
         ApplyError::Corrupt(_) => CORRUPT.into(),
+        ApplyError::Auth(error) => auth(error).into(),
         ApplyError::Malformed(why) => Status::invalid_argument(format!("etcdserver: malformed request: {why}")),
     }
 }
@@ -177,6 +200,7 @@ pub(crate) fn read(error: ReadError) -> Status {
         ReadError::Range(RangeError::Compacted(_)) => COMPACTED.into(),
         ReadError::Range(RangeError::FutureRevision(_)) => FUTURE_REVISION.into(),
         ReadError::Range(RangeError::Failure(failure)) => Status::data_loss(format!("etcdserver: {failure}")),
+        ReadError::Denied(error) => auth(&error).into(),
         ReadError::Barrier(error) => barrier(&error),
         ReadError::TimedOut => TIMED_OUT.into(),
     }
@@ -186,6 +210,56 @@ pub(crate) fn txn(error: TxnError) -> Status {
     match error {
         TxnError::Read(error) => read(error),
         TxnError::Write(error) => write(error),
+    }
+}
+
+pub(crate) fn auth(error: &AuthError) -> Refusal {
+    match error {
+        AuthError::RootUserNotExist => ROOT_USER_NOT_EXIST,
+        AuthError::RootRoleNotExist => ROOT_ROLE_NOT_EXIST,
+        AuthError::UserAlreadyExists => USER_ALREADY_EXISTS,
+        AuthError::UserNotFound => USER_NOT_FOUND,
+        AuthError::UserEmpty => USER_EMPTY,
+        AuthError::RoleAlreadyExists => ROLE_ALREADY_EXISTS,
+        AuthError::RoleNotFound => ROLE_NOT_FOUND,
+        AuthError::RoleEmpty => ROLE_EMPTY,
+        AuthError::PermissionNotGiven => PERMISSION_NOT_GIVEN,
+        AuthError::PermissionDenied => PERMISSION_DENIED,
+        AuthError::RoleNotGranted => ROLE_NOT_GRANTED,
+        AuthError::PermissionNotGranted => PERMISSION_NOT_GRANTED,
+        AuthError::NotEnabled => AUTH_NOT_ENABLED,
+        AuthError::InvalidManagement => INVALID_AUTH_MANAGEMENT,
+        AuthError::OldRevision => AUTH_OLD_REVISION,
+        AuthError::Failed => AUTH_FAILED,
+        AuthError::NoPasswordUser => NO_PASSWORD_USER,
+    }
+}
+
+pub(crate) fn access(error: &AccessError) -> Status {
+    access_refusal(error).into()
+}
+
+pub(crate) fn access_refusal(error: &AccessError) -> Refusal {
+    match error {
+        AccessError::InvalidToken(_) => INVALID_AUTH_TOKEN,
+        AccessError::Denied(error) => auth(error),
+    }
+}
+
+/// What etcd has no code for reaches the wire as its own text.
+pub(crate) fn authenticate(error: AuthenticateError) -> Status {
+    match error {
+        AuthenticateError::Denied(error) => auth(&error).into(),
+        AuthenticateError::Read(error) => read(error),
+        AuthenticateError::Write(error) => write(error),
+        AuthenticateError::Password(_) | AuthenticateError::Token(_) => Status::unknown(error.to_string()),
+    }
+}
+
+pub(crate) fn auth_change(error: AuthChangeError) -> Status {
+    match error {
+        AuthChangeError::Password(error) => Status::unknown(error.to_string()),
+        AuthChangeError::Write(error) => write(error),
     }
 }
 

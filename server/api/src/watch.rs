@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::Stream;
 use prost::Message;
-use taffrail_member::KeyRange;
 use taffrail_member::watch::{INVALID_WATCH_ID, WatchItem, WatchSpec, WatchStream};
+use taffrail_member::{Credentials, KeyRange};
 use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::watch_create_request::FilterType;
 use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
@@ -18,8 +18,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::status::{COMPACTED, STOPPED};
-use crate::{Api, GRPC_OVERHEAD_BYTES};
+use crate::status::{AUTH_OLD_REVISION, COMPACTED, PERMISSION_DENIED, Refusal, STOPPED, USER_EMPTY};
+use crate::{Api, GRPC_OVERHEAD_BYTES, status};
 
 #[tonic::async_trait]
 impl Watch for Api {
@@ -31,7 +31,9 @@ impl Watch for Api {
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let stream = Arc::new(self.member().watch_stream());
-        let reader = tokio::spawn(read_requests(self.clone(), Arc::clone(&stream), request.into_inner()));
+        let credentials = self.credentials(&request);
+        let reading = read_requests(self.clone(), credentials, Arc::clone(&stream), request.into_inner());
+        let reader = tokio::spawn(reading);
         let talk = Talk {
             tick: Instant::now() + self.member().config().watch_progress_interval,
             api: self.clone(),
@@ -44,12 +46,17 @@ impl Watch for Api {
 }
 
 /// Until the client hangs up. That it has no more requests does not end its watches.
-async fn read_requests(api: Api, stream: Arc<WatchStream>, mut requests: Streaming<pb::WatchRequest>) {
+async fn read_requests(
+    api: Api,
+    credentials: Credentials,
+    stream: Arc<WatchStream>,
+    mut requests: Streaming<pb::WatchRequest>,
+) {
     while let Ok(Some(request)) = requests.message().await {
         api.0.metrics.grpc.received("/etcdserverpb.Watch/Watch");
         stream.ready().await;
         match request.request_union {
-            Some(RequestUnion::CreateRequest(create)) => open(&stream, create),
+            Some(RequestUnion::CreateRequest(create)) => api.open_watch(&credentials, &stream, create).await,
             Some(RequestUnion::CancelRequest(cancel)) => stream.cancel(cancel.watch_id),
             Some(RequestUnion::ProgressRequest(_)) => stream.request_progress(),
             None => tracing::info!("ignored a watch request without content"),
@@ -57,20 +64,38 @@ async fn read_requests(api: Api, stream: Arc<WatchStream>, mut requests: Streami
     }
 }
 
-fn open(stream: &WatchStream, create: pb::WatchCreateRequest) {
-    if create.start_revision < 0 {
-        return stream.refuse(COMPACTED.text);
+impl Api {
+    async fn open_watch(&self, credentials: &Credentials, stream: &WatchStream, mut create: pb::WatchCreateRequest) {
+        // An empty key stands for the smallest one.
+        if create.key.is_empty() {
+            create.key = Bytes::from_static(b"\0");
+        }
+        if create.start_revision < 0 {
+            return stream.refuse(COMPACTED.text);
+        }
+        match self.permit_watch(credentials, &create).await {
+            Ok(()) => open(stream, create),
+            Err(refusal) => stream.refuse(refusal.text),
+        }
     }
+
+    /// Asked anew for each watch. Anything but a lack of credentials is told as a lack of permission.
+    async fn permit_watch(&self, credentials: &Credentials, create: &pb::WatchCreateRequest) -> Result<(), Refusal> {
+        let caller = self.member().identify(credentials).await;
+        let caller = caller.map_err(|error| status::access_refusal(&error.into()))?;
+        let permitted = self.member().permit_watch(&caller, &create.key, &create.range_end);
+        permitted.map_err(|error| match status::auth(&error) {
+            refusal @ (AUTH_OLD_REVISION | USER_EMPTY) => refusal,
+            _ => PERMISSION_DENIED,
+        })
+    }
+}
+
+fn open(stream: &WatchStream, create: pb::WatchCreateRequest) {
     let filters = |kind| create.filters().any(|filter| filter == kind);
     let (no_put, no_delete) = (filters(FilterType::Noput), filters(FilterType::Nodelete));
-    // An empty key stands for the smallest one.
-    let key = if create.key.is_empty() {
-        Bytes::from_static(b"\0")
-    } else {
-        create.key
-    };
     stream.create(WatchSpec {
-        range: KeyRange::new(key, create.range_end),
+        range: KeyRange::new(create.key, create.range_end),
         start_revision: create.start_revision,
         watch_id: create.watch_id,
         progress_notify: create.progress_notify,

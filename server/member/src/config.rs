@@ -30,6 +30,7 @@ pub struct MemberConfig {
     pub lease_checkpoint_interval: Option<Duration>,
     /// What the tick of etcd's lease clock and of the upkeep is measured in.
     pub election_timeout: Duration,
+    pub auth: crate::auth::AuthConfig,
     pub limits: Limits,
     pub membership: MembershipRules,
     /// None switches the quota off.

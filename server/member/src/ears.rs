@@ -8,6 +8,7 @@ use taffrail_proto::mvccpb::event::EventType;
 use taffrail_store::{Applied, Response, Store, View};
 use tokio::sync::Notify;
 
+use crate::auth::{SimpleTokens, simple};
 use crate::counters::Counters;
 use crate::lease::LeaseClock;
 use crate::watch::Hub;
@@ -17,6 +18,7 @@ pub struct Ears {
     pub(crate) hub: Arc<Hub>,
     pub(crate) leases: LeaseClock,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) tokens: SimpleTokens,
     /// Wakes whoever reclaims space after a compaction.
     pub(crate) compacted: Notify,
     /// A change of the membership was applied.
@@ -31,6 +33,7 @@ impl Ears {
             hub: Arc::new(Hub::new(store.view().revision(), Arc::clone(&counters))),
             leases: LeaseClock::default(),
             counters,
+            tokens: SimpleTokens::default(),
             compacted: Notify::new(),
             membership: Notify::new(),
             membership_index: AtomicU64::new(0),
@@ -42,7 +45,7 @@ impl Listener for Ears {
     fn applied(&self, batch: &[Applied], view: &View) {
         self.heed_membership(view);
         for applied in batch {
-            self.heed(applied);
+            self.heed(applied, view);
         }
         self.hub.publish(batch);
     }
@@ -62,7 +65,7 @@ impl Ears {
         }
     }
 
-    fn heed(&self, applied: &Applied) {
+    fn heed(&self, applied: &Applied, view: &View) {
         self.count(applied);
         match &applied.answer {
             Ok(Response::LeaseGrant(grant)) => {
@@ -72,6 +75,15 @@ impl Ears {
             Ok(Response::LeaseRevoke(_)) => self.counters.leases_revoked.add(1),
             Ok(Response::Compaction(_)) => self.compacted.notify_one(),
             Ok(Response::Txn(_)) => self.counters.txns.add(1),
+            Ok(Response::Auth) if !view.auth().enabled() => self.tokens.forget(),
+            Ok(Response::Authenticated {
+                user,
+                simple_token,
+                index,
+                ..
+            }) if !simple_token.is_empty() => {
+                self.tokens.learn(simple::token(simple_token, *index), user, view.auth());
+            }
             _ => {}
         }
     }

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message;
 use prost::encoding::message;
 use taffrail_proto::etcdserverpb::RequestHeader;
+use taffrail_store::Caller;
 
 /// Which field of `InternalRaftRequest` a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,17 +20,30 @@ pub(crate) enum Proposal {
     ClusterVersionSet = 1300,
     ClusterMemberAttrSet = 1301,
     DowngradeInfoSet = 1302,
+    AuthEnable = 1000,
+    AuthDisable = 1011,
+    Authenticate = 1012,
+    UserAdd = 1100,
+    UserDelete = 1101,
+    UserChangePassword = 1103,
+    UserGrantRole = 1104,
+    UserRevokeRole = 1105,
+    RoleAdd = 1200,
+    RoleDelete = 1201,
+    RoleGrantPermission = 1203,
+    RoleRevokePermission = 1204,
 }
 
 /// The field of the header.
 const HEADER: u32 = 100;
 
-/// The bytes of an `InternalRaftRequest` with this header id and this one request. The message itself has a field
+/// The bytes of an `InternalRaftRequest` with this header and this one request. The message itself has a field
 /// for every kind of request and is more than a kilobyte in memory, which is too much to move about for each put.
-pub(crate) fn encode<M: Message>(id: u64, proposal: Proposal, request: &M) -> Bytes {
+pub(crate) fn encode<M: Message>(id: u64, caller: &Caller, proposal: Proposal, request: &M) -> Bytes {
     let header = RequestHeader {
         id,
-        ..Default::default()
+        username: caller.user.clone(),
+        auth_revision: caller.auth_revision,
     };
     let field = proposal as u32;
     let bytes = message::encoded_len(HEADER, &header) + message::encoded_len(field, request);
@@ -67,7 +81,7 @@ mod tests {
     use super::*;
 
     fn decoded(proposal: Proposal, request: &impl Message) -> InternalRaftRequest {
-        InternalRaftRequest::decode(encode(7, proposal, request)).expect("an entry")
+        InternalRaftRequest::decode(encode(7, &Caller::default(), proposal, request)).expect("an entry")
     }
 
     #[test]
@@ -105,12 +119,16 @@ mod tests {
 
     #[test]
     fn the_id_is_found_without_reading_the_request() {
+        let caller = Caller {
+            user: "alice".into(),
+            auth_revision: 3,
+        };
         let put = PutRequest {
             value: vec![7; 300].into(),
             ..Default::default()
         };
-        assert_eq!(id_of(&encode(u64::MAX, Proposal::Put, &put)), Some(u64::MAX));
-        assert_eq!(id_of(&encode(9, Proposal::Alarm, &AlarmRequest::default())), Some(9));
+        assert_eq!(id_of(&encode(u64::MAX, &caller, Proposal::Put, &put)), Some(u64::MAX));
+        assert_eq!(id_of(&encode(9, &caller, Proposal::Alarm, &AlarmRequest::default())), Some(9));
         assert_eq!(id_of(b""), None);
         assert_eq!(id_of(b"\x22\xff"), None);
     }

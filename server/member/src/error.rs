@@ -1,7 +1,9 @@
 //! Why a member could not do what it was asked: one enum per kind of operation.
 
 use taffrail_consensus::{BarrierError, ChangeError, ProposeError, TransferError};
-use taffrail_store::{ApplyError, LeaseNotFound, RangeError, StoreFailure};
+use taffrail_store::{ApplyError, AuthError, LeaseNotFound, PermitError, RangeError, StoreFailure};
+
+use crate::auth::PasswordError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -30,10 +32,47 @@ pub enum WriteError {
 pub enum ReadError {
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] AuthError),
     #[error(transparent)]
     Barrier(#[from] BarrierError),
     #[error("request timed out")]
     TimedOut,
+}
+
+impl From<PermitError> for ReadError {
+    fn from(error: PermitError) -> Self {
+        match error {
+            PermitError::Auth(denied) => ReadError::Denied(denied),
+            PermitError::Failure(failure) => failure.into(),
+        }
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    #[error(transparent)]
+    Denied(#[from] AuthError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// It could not be made.
+    #[error("{0}")]
+    Token(String),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Why users and roles are not what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthChangeError {
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 impl From<StoreFailure> for ReadError {

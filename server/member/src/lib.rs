@@ -6,6 +6,7 @@
 //!
 //! Time starts here: leases expire, compaction runs on schedule, requests give up. The rooms below know no clock.
 
+mod auth;
 mod backup;
 mod change;
 mod config;
@@ -33,6 +34,9 @@ use std::sync::Arc;
 use taffrail_consensus::Node;
 use taffrail_store::Store;
 
+pub use auth::{
+    AccessError, AuthChange, AuthConfig, AuthStatus, Credentials, InvalidToken, Jwt, JwtConfig, JwtKeyError, PasswordError, ROOT, TokenConfig,
+};
 pub use config::{
     AutoCompaction, CorruptionChecks, LEASE_CHECKPOINT_INTERVAL, Limits, MemberConfig, MembershipRules,
     QUOTA_DEFAULT_BYTES,
@@ -41,7 +45,7 @@ pub use counters::Counters;
 pub use ears::Ears;
 pub use entry::id_of;
 pub use error::{
-    BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError,
+    AuthChangeError, AuthenticateError, BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError,
 };
 pub use identity::{cluster_id, member_id};
 pub use lease::LeaseTtl;
@@ -50,7 +54,7 @@ pub use range::KeyRange;
 pub use status::Status;
 pub use taffrail_consensus::{BarrierError, Leadership, Progress, Proposals, ProposeError};
 pub use taffrail_store::backup::Chunks;
-pub use taffrail_store::{ApplyError, RangeError, Sizes};
+pub use taffrail_store::{ApplyError, AuthError, Caller, RangeError, Sizes};
 pub use upkeep::corruption::InitialCheckError;
 pub use version::check_not_older;
 pub use write::TxnError;
@@ -69,6 +73,10 @@ pub(crate) struct Inner {
     pub upkeep: upkeep::Upkeep,
     pub learner: std::sync::atomic::AtomicBool,
     pub leaders: leadership::Leaders,
+    pub passwords: auth::Passwords,
+    /// None where tokens are simple.
+    pub jwt: Option<Arc<Jwt>>,
+    pub invalid_tokens: auth::Seldom,
     /// One change of the membership at a time: what it was checked against must still hold when it is made.
     pub changing: tokio::sync::Mutex<()>,
 }
@@ -82,6 +90,9 @@ impl Member {
             upkeep: upkeep::Upkeep::new(),
             learner: std::sync::atomic::AtomicBool::new(false),
             leaders: leadership::Leaders::default(),
+            passwords: auth::Passwords::new(config.auth.bcrypt_cost),
+            jwt: auth::start_tokens(&config.auth.tokens, &ears.tokens),
+            invalid_tokens: auth::Seldom::default(),
             changing: tokio::sync::Mutex::new(()),
             config,
             store,

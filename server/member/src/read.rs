@@ -2,7 +2,7 @@
 
 use taffrail_proto::etcdserverpb::request_op::Request;
 use taffrail_proto::etcdserverpb::{RangeRequest, RangeResponse, TxnRequest, TxnResponse};
-use taffrail_store::{RangeError, View};
+use taffrail_store::{Caller, RangeError, View};
 
 use crate::{Member, ReadError};
 
@@ -11,12 +11,13 @@ const INLINE_KEYS_MAX: i64 = 64;
 
 impl Member {
     /// Reads a range. Unless it is serializable, every write acknowledged before the call is seen.
-    pub async fn range(&self, request: RangeRequest) -> Result<RangeResponse, ReadError> {
+    pub async fn range(&self, caller: &Caller, request: RangeRequest) -> Result<RangeResponse, ReadError> {
         self.0.ears.counters.ranges.add(1);
         if !request.serializable {
             self.barrier().await?;
         }
         let view = self.0.store.view();
+        view.permit_range(caller, &request)?;
         if is_small(&request) {
             return Ok(view.range(&request)?);
         }
@@ -24,12 +25,13 @@ impl Member {
     }
 
     /// Evaluates a transaction that consists of compares and plain ranges, without going through the log.
-    pub async fn read_txn(&self, request: TxnRequest) -> Result<TxnResponse, ReadError> {
+    pub async fn read_txn(&self, caller: &Caller, request: TxnRequest) -> Result<TxnResponse, ReadError> {
         self.0.ears.counters.txns.add(1);
         if !is_serializable(&request) {
             self.barrier().await?;
         }
         let view = self.0.store.view();
+        view.permit_txn(caller, &request)?;
         off_worker(move || view.txn(&request)).await
     }
 

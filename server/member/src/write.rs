@@ -8,7 +8,7 @@ use taffrail_proto::etcdserverpb::{
     AlarmRequest, AlarmResponse, CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse,
     PutRequest, PutResponse, TxnRequest, TxnResponse,
 };
-use taffrail_store::Response;
+use taffrail_store::{Caller, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -51,47 +51,48 @@ macro_rules! expect_answer {
 pub(crate) use expect_answer;
 
 impl Member {
-    pub async fn put(&self, put: PutRequest) -> Result<PutResponse, WriteError> {
+    pub async fn put(&self, caller: &Caller, put: PutRequest) -> Result<PutResponse, WriteError> {
         self.check_quota(quota::put_cost(&put)).await?;
-        expect_answer!(self.propose(Proposal::Put, put).await?, Put)
+        expect_answer!(self.propose(caller, Proposal::Put, put).await?, Put)
     }
 
-    pub async fn delete_range(&self, delete: DeleteRangeRequest) -> Result<DeleteRangeResponse, WriteError> {
-        expect_answer!(self.propose(Proposal::DeleteRange, delete).await?, DeleteRange)
+    pub async fn delete_range(&self, caller: &Caller, delete: DeleteRangeRequest) -> Result<DeleteRangeResponse, WriteError> {
+        expect_answer!(self.propose(caller, Proposal::DeleteRange, delete).await?, DeleteRange)
     }
 
     /// Runs a transaction; one that cannot change anything is answered without the log.
-    pub async fn txn(&self, txn: TxnRequest) -> Result<TxnResponse, TxnError> {
+    pub async fn txn(&self, caller: &Caller, txn: TxnRequest) -> Result<TxnResponse, TxnError> {
         if read::is_read_only(&txn) {
-            return Ok(self.read_txn(txn).await?);
+            return Ok(self.read_txn(caller, txn).await?);
         }
         self.check_quota(quota::txn_cost(&txn)).await?;
-        Ok(expect_answer!(self.propose(Proposal::Txn, txn).await?, Txn)?)
+        Ok(expect_answer!(self.propose(caller, Proposal::Txn, txn).await?, Txn)?)
     }
 
     /// Moves the compaction floor; with `physical` it returns only when the space is given back.
-    pub async fn compact(&self, compaction: CompactionRequest) -> Result<CompactionResponse, WriteError> {
+    pub async fn compact(&self, caller: &Caller, compaction: CompactionRequest) -> Result<CompactionResponse, WriteError> {
         let physical = compaction.physical;
-        let answer = expect_answer!(self.propose(Proposal::Compaction, compaction).await?, Compaction)?;
+        let answer = expect_answer!(self.propose(caller, Proposal::Compaction, compaction).await?, Compaction)?;
         if physical {
             self.reclaim().await;
         }
         Ok(answer)
     }
 
-    pub async fn alarm(&self, alarm: AlarmRequest) -> Result<AlarmResponse, WriteError> {
-        expect_answer!(self.propose(Proposal::Alarm, alarm).await?, Alarm)
+    pub async fn alarm(&self, caller: &Caller, alarm: AlarmRequest) -> Result<AlarmResponse, WriteError> {
+        expect_answer!(self.propose(caller, Proposal::Alarm, alarm).await?, Alarm)
     }
 
     /// Sends one entry through the log and waits until it is applied here.
-    pub(crate) fn propose<M: Message>(
-        &self,
+    pub(crate) fn propose<'a, M: Message>(
+        &'a self,
+        caller: &Caller,
         proposal: Proposal,
         request: M,
-    ) -> impl Future<Output = Result<Response, WriteError>> + Send + use<'_, M> {
+    ) -> impl Future<Output = Result<Response, WriteError>> + Send + use<'a, M> {
         // Encoded before anything waits: thousands of requests may wait at a time, and each holds only its entry.
         let id = self.0.ids.next();
-        let entry = entry::encode(id, proposal, &request);
+        let entry = entry::encode(id, caller, proposal, &request);
         async move {
             self.applied_closely().await?;
             let _permit = self.admit(entry.len())?;
@@ -108,7 +109,7 @@ impl Member {
         proposal: Proposal,
         request: &M,
     ) -> Result<Response, WriteError> {
-        let entry = entry::encode(self.0.ids.next(), proposal, request);
+        let entry = entry::encode(self.0.ids.next(), &self.itself(), proposal, request);
         let proposed = self.0.node.propose_as_leader(entry);
         let answer = tokio::time::timeout(self.0.config.request_timeout, proposed).await;
         Ok(answer.map_err(|_| WriteError::TimedOut(Timeout::Unexplained))???)

@@ -156,9 +156,9 @@ flags! {
         "tls-max-version" Text Meaningless "" "Newest TLS version";
     }
     "Auth" {
-        "auth-token" Text Missing "simple" "Kind of tokens: 'simple' or 'jwt'";
-        "bcrypt-cost" Number Meaningless "10" "Cost of hashing a password";
-        "auth-token-ttl" Number Meaningless "300" "Seconds that a simple token lives";
+        "auth-token" Text Used "simple" "Kind of tokens: 'simple', or 'jwt,sign-method=RS256,pub-key=FILE,priv-key=FILE,ttl=5m'";
+        "bcrypt-cost" Number Used "10" "Cost of hashing passwords, a power of two from 4 to 31";
+        "auth-token-ttl" Number Used "300" "Seconds that a simple token lasts after its last use";
     }
     "Profiling and Monitoring" {
         "enable-pprof" Switch Meaningless "false" "Serve profiles; not part of this version";

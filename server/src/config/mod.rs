@@ -1,5 +1,6 @@
 //! Settings -> Config, once. Below this nobody parses text or knows a default.
 
+mod auth;
 mod bootstrap;
 mod duration;
 mod features;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use taffrail_api::Feature;
-use taffrail_member::{AutoCompaction, QUOTA_DEFAULT_BYTES};
+use taffrail_member::{AuthConfig, AutoCompaction, QUOTA_DEFAULT_BYTES};
 
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
 pub use features::Features;
@@ -31,6 +32,7 @@ pub struct Config {
     pub listen: Listen,
     pub bootstrap: Bootstrap,
     pub client_urls: Vec<String>,
+    pub auth: AuthConfig,
     pub snapshot_count_entries: u64,
     pub snapshot_catchup_entries: u64,
     pub heartbeat_interval: Duration,
@@ -94,6 +96,7 @@ impl Config {
             bootstrap: Bootstrap::new(settings, &name)?,
             client_urls: advertised(settings, "advertise-client-urls")?,
             name,
+            auth: auth::auth(settings)?,
             snapshot_count_entries: number::<u64>(settings, "snapshot-count")?.max(1),
             snapshot_catchup_entries: number(settings, "snapshot-catchup-entries")?,
             heartbeat_interval,

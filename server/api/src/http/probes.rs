@@ -176,7 +176,7 @@ impl Api {
             serializable,
             ..Default::default()
         };
-        let result = self.member().range(range).await;
+        let result = self.member().range(&self.member().itself(), range).await;
         result
             .map(drop)
             .map_err(|error| status::read(error).message().to_owned())

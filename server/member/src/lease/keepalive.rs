@@ -1,6 +1,7 @@
 //! Keepalive and time to live: answered by the leader's clock, carried to it by every other member.
 
 use taffrail_consensus::BarrierError;
+use taffrail_store::{AuthError, Caller};
 use tokio::time::timeout;
 
 use super::clock::Renewal;
@@ -8,7 +9,9 @@ use crate::{LeaseError, LeaseTtl, Member, ReadError};
 
 impl Member {
     /// Starts a lease's TTL anew and returns it in seconds; 0 if there is no such lease.
-    pub async fn keep_alive(&self, id: i64) -> Result<i64, LeaseError> {
+    pub async fn keep_alive(&self, caller: &Caller, id: i64) -> Result<i64, LeaseError> {
+        self.permit_user(caller).map_err(ReadError::from)?;
+        self.view().permit_lease(caller, id, true).map_err(ReadError::from)?;
         let kept = timeout(self.config().request_timeout, self.keep_alive_by_leader(id)).await;
         kept.unwrap_or(Err(ReadError::TimedOut.into()))
     }
@@ -56,8 +59,17 @@ impl Member {
     }
 
     /// What is left of a lease, and with `keys` what hangs on it.
-    pub async fn time_to_live(&self, id: i64, keys: bool) -> Result<LeaseTtl, LeaseError> {
+    pub async fn time_to_live(&self, caller: &Caller, id: i64, keys: bool) -> Result<LeaseTtl, LeaseError> {
+        self.permit_user(caller).map_err(ReadError::from)?;
+        let before = self.view();
+        if keys {
+            before.permit_lease(caller, id, false).map_err(ReadError::from)?;
+        }
         let left = timeout(self.config().request_timeout, self.time_to_live_by_leader(id, keys)).await;
+        let auth_changed = before.auth().enabled() && self.view().auth().revision() != before.auth().revision();
+        if keys && auth_changed {
+            return Err(ReadError::Denied(AuthError::OldRevision).into());
+        }
         left.unwrap_or(Err(ReadError::TimedOut.into()))
     }
 

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use taffrail_proto::etcdserverpb::{LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse};
-use taffrail_store::Response;
+use taffrail_store::{ApplyError, Caller, Response};
 
 use crate::entry::Proposal;
 use crate::upkeep::quota::LEASE_COST_BYTES;
 use crate::write::expect_answer;
-use crate::{LeaseError, Member, WriteError};
+use crate::{LeaseError, Member, ReadError, WriteError};
 
 pub(crate) use clock::LeaseClock;
 
@@ -43,32 +43,39 @@ pub struct LeaseTtl {
 
 impl Member {
     /// Grants a lease; id 0 lets the member choose one. A TTL below the minimum is raised to it.
-    pub async fn grant(&self, mut grant: LeaseGrantRequest) -> Result<LeaseGrantResponse, LeaseError> {
+    pub async fn grant(&self, caller: &Caller, mut grant: LeaseGrantRequest) -> Result<LeaseGrantResponse, LeaseError> {
         if grant.ttl > TTL_MAX_S {
             return Err(LeaseError::TtlTooLarge(grant.ttl));
         }
+        self.permit_user(caller).map_err(ReadError::from)?;
         self.check_quota(LEASE_COST_BYTES).await?;
         grant.ttl = grant.ttl.max(self.config().lease_ttl_min_s);
         if grant.id == 0 {
             grant.id = self.0.ids.next_lease();
         }
         Ok(expect_answer!(
-            self.propose(Proposal::LeaseGrant, grant).await?,
+            self.propose(caller, Proposal::LeaseGrant, grant).await?,
             LeaseGrant
         )?)
     }
 
     /// Ends a lease and deletes its keys in one revision.
-    pub async fn revoke(&self, revoke: LeaseRevokeRequest) -> Result<LeaseRevokeResponse, LeaseError> {
+    pub async fn revoke(&self, caller: &Caller, revoke: LeaseRevokeRequest) -> Result<LeaseRevokeResponse, LeaseError> {
         let id = revoke.id;
-        let answer = expect_answer!(self.propose(Proposal::LeaseRevoke, revoke).await?, LeaseRevoke)?;
+        self.permit_user(caller).map_err(ReadError::from)?;
+        let answer = expect_answer!(self.propose(caller, Proposal::LeaseRevoke, revoke).await?, LeaseRevoke)?;
         self.0.ears.leases.forget(id);
         Ok(answer)
     }
 
     /// Every lease that is known here, the one that ends first leading where this member leads.
-    pub fn leases(&self) -> Result<Vec<i64>, LeaseError> {
-        let leases = self.view().leases().map_err(crate::ReadError::from)?;
+    pub fn leases(&self, caller: &Caller) -> Result<Vec<i64>, LeaseError> {
+        self.permit_user(caller).map_err(ReadError::from)?;
+        let view = self.view();
+        let leases = view.leases().map_err(ReadError::from)?;
+        for lease in &leases {
+            view.permit_lease(caller, lease.id, false).map_err(ReadError::from)?;
+        }
         let clock = &self.0.ears.leases;
         let mut by_end: Vec<_> = leases
             .iter()
@@ -143,7 +150,8 @@ async fn expire(member: &Member, id: i64) {
             member.counters().leases_expired.add(1);
             clock.forget(id);
         }
-        Err(WriteError::Refused(_)) => clock.forget(id),
+        // It is gone already.
+        Err(WriteError::Refused(ApplyError::LeaseNotFound(_))) => clock.forget(id),
         _ => clock.retry(id, TICK),
     }
 }

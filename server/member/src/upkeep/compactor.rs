@@ -75,10 +75,13 @@ async fn compact(member: &Member, revision: i64) {
         return;
     }
     match member
-        .compact(CompactionRequest {
-            revision,
-            physical: false,
-        })
+        .compact(
+            &member.itself(),
+            CompactionRequest {
+                revision,
+                physical: false,
+            },
+        )
         .await
     {
         Ok(_) => tracing::info!(revision, "completed auto compaction"),

@@ -21,7 +21,7 @@ impl Member {
             enabled: true,
             ver: target.to_string(),
         };
-        self.propose(Proposal::DowngradeInfoSet, enable).await?;
+        self.propose(&self.itself(), Proposal::DowngradeInfoSet, enable).await?;
         self.spoken()
     }
 
@@ -38,7 +38,7 @@ impl Member {
         if self.downgrade_target().is_none() {
             return Err(DowngradeError::NotInProcess);
         }
-        self.propose(Proposal::DowngradeInfoSet, DowngradeInfoSetRequest::default())
+        self.propose(&self.itself(), Proposal::DowngradeInfoSet, DowngradeInfoSetRequest::default())
             .await?;
         Ok(())
     }

@@ -138,7 +138,7 @@ impl Member {
             member_id,
             alarm: AlarmType::Corrupt.into(),
         };
-        if let Err(error) = self.alarm(alarm).await {
+        if let Err(error) = self.alarm(&self.itself(), alarm).await {
             tracing::warn!(%error, "failed to raise the CORRUPT alarm");
         }
     }
