@@ -84,6 +84,7 @@ pub(crate) fn apply(error: &ApplyError) -> Status {
         ApplyError::LeaseExists(_) => LEASE_EXISTS.into(),
         ApplyError::NoSpace(_) => NO_SPACE.into(),
         ApplyError::Corrupt(_) => CORRUPT.into(),
+        ApplyError::Auth(why) => Status::failed_precondition(format!("etcdserver: {why}")),
         ApplyError::Malformed(why) => Status::invalid_argument(format!("etcdserver: malformed request: {why}")),
     }
 }

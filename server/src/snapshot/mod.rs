@@ -126,12 +126,6 @@ fn restore(options: &Restore) -> Result<()> {
         "restored revision {} with {} records and {} leases",
         summary.revision, summary.records, summary.leases
     );
-    if summary.users_left_behind + summary.roles_left_behind > 0 {
-        eprintln!(
-            "left behind, as this version has no access control: {} users and {} roles",
-            summary.users_left_behind, summary.roles_left_behind
-        );
-    }
     Ok(())
 }
 
