@@ -82,7 +82,8 @@ impl Ears {
                 index,
                 ..
             }) if !simple_token.is_empty() => {
-                self.tokens.learn(simple::token(simple_token, *index), user, view.auth());
+                self.tokens
+                    .learn(simple::token(simple_token, *index), user, view.auth());
             }
             _ => {}
         }

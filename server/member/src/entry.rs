@@ -128,7 +128,10 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(id_of(&encode(u64::MAX, &caller, Proposal::Put, &put)), Some(u64::MAX));
-        assert_eq!(id_of(&encode(9, &caller, Proposal::Alarm, &AlarmRequest::default())), Some(9));
+        assert_eq!(
+            id_of(&encode(9, &caller, Proposal::Alarm, &AlarmRequest::default())),
+            Some(9)
+        );
         assert_eq!(id_of(b""), None);
         assert_eq!(id_of(b"\x22\xff"), None);
     }

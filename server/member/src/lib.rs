@@ -35,7 +35,8 @@ use taffrail_consensus::Node;
 use taffrail_store::Store;
 
 pub use auth::{
-    AccessError, AuthChange, AuthConfig, AuthStatus, Credentials, InvalidToken, Jwt, JwtConfig, JwtKeyError, PasswordError, ROOT, TokenConfig,
+    AccessError, AuthChange, AuthConfig, AuthStatus, Credentials, InvalidToken, Jwt, JwtConfig, JwtKeyError,
+    PasswordError, ROOT, TokenConfig,
 };
 pub use config::{
     AutoCompaction, CorruptionChecks, LEASE_CHECKPOINT_INTERVAL, Limits, MemberConfig, MembershipRules,
@@ -45,7 +46,8 @@ pub use counters::Counters;
 pub use ears::Ears;
 pub use entry::id_of;
 pub use error::{
-    AuthChangeError, AuthenticateError, BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError, ReadError, Timeout, WriteError,
+    AuthChangeError, AuthenticateError, BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError,
+    ReadError, Timeout, WriteError,
 };
 pub use identity::{cluster_id, member_id};
 pub use lease::LeaseTtl;

@@ -43,7 +43,11 @@ impl Member {
                 member_id,
                 member_attributes: Some(own),
             };
-            if self.propose(&self.itself(), Proposal::ClusterMemberAttrSet, set).await.is_err() {
+            if self
+                .propose(&self.itself(), Proposal::ClusterMemberAttrSet, set)
+                .await
+                .is_err()
+            {
                 return false;
             }
         }

@@ -56,7 +56,11 @@ impl Member {
         expect_answer!(self.propose(caller, Proposal::Put, put).await?, Put)
     }
 
-    pub async fn delete_range(&self, caller: &Caller, delete: DeleteRangeRequest) -> Result<DeleteRangeResponse, WriteError> {
+    pub async fn delete_range(
+        &self,
+        caller: &Caller,
+        delete: DeleteRangeRequest,
+    ) -> Result<DeleteRangeResponse, WriteError> {
         expect_answer!(self.propose(caller, Proposal::DeleteRange, delete).await?, DeleteRange)
     }
 
@@ -70,9 +74,16 @@ impl Member {
     }
 
     /// Moves the compaction floor; with `physical` it returns only when the space is given back.
-    pub async fn compact(&self, caller: &Caller, compaction: CompactionRequest) -> Result<CompactionResponse, WriteError> {
+    pub async fn compact(
+        &self,
+        caller: &Caller,
+        compaction: CompactionRequest,
+    ) -> Result<CompactionResponse, WriteError> {
         let physical = compaction.physical;
-        let answer = expect_answer!(self.propose(caller, Proposal::Compaction, compaction).await?, Compaction)?;
+        let answer = expect_answer!(
+            self.propose(caller, Proposal::Compaction, compaction).await?,
+            Compaction
+        )?;
         if physical {
             self.reclaim().await;
         }

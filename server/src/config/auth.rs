@@ -98,7 +98,10 @@ mod tests {
             ("jwt,sign-method=RS256,ttl=soon", "ttl=soon"),
             ("jwt,sign-method", "not NAME=VALUE"),
             ("jwt,ttl=1s,ttl=2s", "given twice"),
-            ("jwt,sign-method=RS256,priv-key=/nowhere/key", "cannot read priv-key /nowhere/key"),
+            (
+                "jwt,sign-method=RS256,priv-key=/nowhere/key",
+                "cannot read priv-key /nowhere/key",
+            ),
         ] {
             let error = format!("{:#}", of(text).expect_err(text));
             assert!(error.contains(why), "{error}");

@@ -62,4 +62,13 @@ pub enum Response {
     LeaseRevoke(LeaseRevokeResponse),
     LeaseCheckpoint,
     Alarm(AlarmResponse),
+    /// Users, roles or whether they matter are as wanted. Its messages carry nothing but a header.
+    Auth,
+    /// The user may have the token, from the auth revision on that is told. `index` is the entry's own.
+    Authenticated {
+        user: String,
+        auth_revision: u64,
+        simple_token: String,
+        index: u64,
+    },
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::AuthError;
+
 /// The wanted revision is below the compaction floor.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("revision {wanted} has been compacted, the oldest readable one is {compacted}")]
@@ -58,6 +60,8 @@ pub enum ApplyError {
     NoSpace(#[from] NoSpace),
     #[error(transparent)]
     Corrupt(#[from] Corrupt),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// An entry this version does not understand, or one no member should have proposed.
     #[error("malformed entry: {0}")]
     Malformed(String),

@@ -10,6 +10,7 @@
 
 mod applied;
 mod apply;
+mod auth;
 pub mod backup;
 mod engine;
 mod error;
@@ -27,6 +28,7 @@ mod whole;
 
 pub use applied::{Answer, Applied, Content, Entry, Position, Response};
 pub use apply::Applier;
+pub use auth::{Auth, AuthError, Caller, PermitError};
 pub use error::{
     ApplyError, Compacted, Corrupt, EventsError, FutureRevision, KeyNotFound, LeaseExists, LeaseNotFound, NoSpace,
     OpenError, RangeError, StoreFailure,

@@ -9,11 +9,12 @@ use prost::Message;
 use taffrail_proto::etcdserverpb::AlarmMember;
 use taffrail_proto::membershippb::{Attributes, DowngradeInfoSetRequest};
 
+use crate::backup::AuthRecords;
 use crate::mvcc::{Loading, Revision, StoredRevision, Writer};
 use crate::schema::record::{Parts, Record};
 use crate::schema::{KEY_BYTES_MAX, alarm, attributes, damaged, installed, lease, membership};
 use crate::store::Shared;
-use crate::{Lease, OpenError, Options, Position, Store, StoreFailure};
+use crate::{Auth, Lease, OpenError, Options, Position, Store, StoreFailure};
 
 /// Rows and bytes after which what was read so far is committed.
 const BATCH_ROWS: usize = 1000;
@@ -32,6 +33,7 @@ pub struct LoadMeta {
     pub attributes: Vec<(u64, Attributes)>,
     pub cluster_version: Option<String>,
     pub downgrade: Option<DowngradeInfoSetRequest>,
+    pub auth: AuthRecords,
     /// Where in the log the contents stand: the next entry applied must lie after it.
     pub position: Position,
     /// The consensus layer's membership and where in the log it stood.
@@ -48,6 +50,7 @@ impl Default for LoadMeta {
             attributes: Vec::new(),
             cluster_version: None,
             downgrade: None,
+            auth: AuthRecords::default(),
             position: Position::default(),
             membership: None,
         }
@@ -109,6 +112,7 @@ impl Loader {
             return Err(damaged("folder", "it already holds a store"));
         }
         self.facts();
+        self.auth()?;
         for stored in revisions {
             self.revision(stored?)?;
             if self.writer.pending_rows() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
@@ -151,6 +155,27 @@ impl Loader {
                 Some(Bytes::copy_from_slice(&installed::value(self.meta.position))),
             );
         }
+    }
+
+    /// Without any, there are no rows either.
+    fn auth(&mut self) -> Result<(), StoreFailure> {
+        let AuthRecords {
+            enabled,
+            revision,
+            users,
+            roles,
+        } = std::mem::take(&mut self.meta.auth);
+        let auth = Auth::new(enabled, revision, users, roles);
+        if auth.is_untouched() {
+            return Ok(());
+        }
+        for (key, value) in auth.whole().rows() {
+            if key.len() > KEY_BYTES_MAX {
+                return Err(damaged("snapshot", &format!("name of {} bytes", key.len())));
+            }
+            self.writer.set_system(key, value);
+        }
+        Ok(())
     }
 
     fn revision(&mut self, stored: StoredRevision) -> Result<(), StoreFailure> {

@@ -8,10 +8,11 @@ use fjall::{Keyspace, Readable, Snapshot};
 use taffrail_proto::etcdserverpb::{AlarmMember, AlarmType};
 use taffrail_proto::membershippb::{Attributes, DowngradeInfoSetRequest};
 
+use crate::auth::Auth;
 use crate::engine::Engine;
 use crate::mvcc::Counts;
 use crate::schema::state::StateRow;
-use crate::schema::{alarm, attributes, chunk, damaged, installed, membership, state};
+use crate::schema::{alarm, attributes, auth, chunk, damaged, installed, membership, state};
 use crate::{Position, StoreFailure};
 
 /// etcd's own first revision: the first change makes 2.
@@ -42,6 +43,7 @@ pub(crate) struct Facts {
     pub(crate) cluster_version: Option<String>,
     pub(crate) downgrade: Option<DowngradeInfoSetRequest>,
     pub(crate) membership: Option<(Position, Bytes)>,
+    pub(crate) auth: Arc<Auth>,
     /// Of this member alone.
     pub(crate) installed: Option<Position>,
 }
@@ -135,12 +137,33 @@ impl Facts {
             .transpose()?;
         facts.membership = one(membership::KEY)?.map(|blob| membership::parse(&blob)).transpose()?;
         facts.installed = one(installed::KEY)?.map(|value| installed::parse(&value)).transpose()?;
+        facts.auth = Arc::new(read_auth(snapshot, system)?);
         Ok(facts)
     }
 
     pub(crate) fn alarm_is_on(&self, alarm: AlarmType) -> bool {
         self.alarms.iter().any(|(_, on)| *on == alarm as i32)
     }
+}
+
+/// Without a row, users and roles were never touched.
+fn read_auth(snapshot: &Snapshot, system: &Keyspace) -> Result<Auth, StoreFailure> {
+    let Some(state) = snapshot.get(system, auth::STATE_KEY)? else {
+        return Ok(Auth::default());
+    };
+    let (enabled, revision) = auth::parse_state(&state)?;
+    let users = rows(snapshot, system, &auth::USERS)?.into_iter();
+    let roles = rows(snapshot, system, &auth::ROLES)?.into_iter();
+    Ok(Auth::new(
+        enabled,
+        revision,
+        users
+            .map(|(key, value)| auth::parse_user(&key, value))
+            .collect::<Result<_, _>>()?,
+        roles
+            .map(|(key, value)| auth::parse_role(&key, value))
+            .collect::<Result<_, _>>()?,
+    ))
 }
 
 /// Every row whose key starts so; for kinds of which there are few.

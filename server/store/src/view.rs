@@ -9,11 +9,12 @@ use taffrail_proto::membershippb::{Attributes, DowngradeInfoSetRequest};
 use taffrail_proto::mvccpb::Event;
 
 use crate::apply::read_txn;
+use crate::auth::{Access, Attached, Guard};
 use crate::mvcc::{self, Current, HashKv, Kept, Revisions, Wanted};
 use crate::pinned::Pinned;
 use crate::schema::{attachment, lease};
 use crate::store::Shared;
-use crate::{Compacted, EventsError, Lease, Position, RangeError, StoreFailure};
+use crate::{Auth, AuthError, Caller, Compacted, EventsError, Lease, PermitError, Position, RangeError, StoreFailure};
 
 /// A stretch of history.
 #[derive(Debug, Clone, Default)]
@@ -182,6 +183,40 @@ impl View {
 
     pub fn downgrade_info(&self) -> Option<DowngradeInfoSetRequest> {
         self.pinned.state.facts.downgrade.clone()
+    }
+
+    pub fn auth(&self) -> &Auth {
+        &self.pinned.state.facts.auth
+    }
+
+    pub fn permit_range(&self, caller: &Caller, request: &RangeRequest) -> Result<(), AuthError> {
+        self.auth().permit_read(caller, &request.key, &request.range_end)
+    }
+
+    /// Every comparison and every operation of both branches, nested ones too. Before a transaction is proposed this
+    /// is a first look: the entry is looked at again.
+    pub fn permit_txn(&self, caller: &Caller, request: &TxnRequest) -> Result<(), AuthError> {
+        match self.guard(self.auth().access(caller)?).txn(request) {
+            Err(PermitError::Auth(refused)) => Err(refused),
+            // Keys of a lease that cannot be read are not known to be the caller's. The failure shows with the entry.
+            Err(PermitError::Failure(_)) => Err(AuthError::PermissionDenied),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Every key that is attached: to write them if the lease is to be revoked, kept alive or put to another key, to
+    /// read them if they are to be told. An administrator may revoke at any auth revision, as in etcd.
+    pub fn permit_lease(&self, caller: &Caller, lease: i64, write: bool) -> Result<(), PermitError> {
+        let auth = self.auth();
+        if write && auth.permit_admin(caller).is_ok() {
+            return Ok(());
+        }
+        auth.permit_user(caller)?;
+        self.guard(auth.access(caller)?).lease(lease, write)
+    }
+
+    fn guard<'a>(&'a self, access: Access<'a>) -> Guard<'a, impl Fn(i64) -> Attached> {
+        Guard::new(access, |lease| self.lease_keys(lease))
     }
 
     /// etcd's own HashKV of the logical contents; `revision` 0 means this view's. Reads everything: run it where

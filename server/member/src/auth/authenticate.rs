@@ -58,7 +58,9 @@ impl Member {
             simple_token,
             ..Default::default()
         };
-        let answer = self.propose(&Caller::default(), Proposal::Authenticate, request).await?;
+        let answer = self
+            .propose(&Caller::default(), Proposal::Authenticate, request)
+            .await?;
         let Response::Authenticated {
             user,
             auth_revision,

@@ -26,8 +26,14 @@ impl Member {
     /// Changes users and roles. Whether the caller may is decided where the entry is applied.
     pub async fn change_auth(&self, caller: &Caller, change: AuthChange) -> Result<(), AuthChangeError> {
         match self.without_password(change).await? {
-            AuthChange::Enable => self.propose(caller, Proposal::AuthEnable, pb::AuthEnableRequest {}).await,
-            AuthChange::Disable => self.propose(caller, Proposal::AuthDisable, pb::AuthDisableRequest {}).await,
+            AuthChange::Enable => {
+                self.propose(caller, Proposal::AuthEnable, pb::AuthEnableRequest {})
+                    .await
+            }
+            AuthChange::Disable => {
+                self.propose(caller, Proposal::AuthDisable, pb::AuthDisableRequest {})
+                    .await
+            }
             AuthChange::AddUser(add) => self.propose(caller, Proposal::UserAdd, add).await,
             AuthChange::DeleteUser(delete) => self.propose(caller, Proposal::UserDelete, delete).await,
             AuthChange::ChangePassword(change) => self.propose(caller, Proposal::UserChangePassword, change).await,

@@ -51,7 +51,9 @@ pub struct Jwt {
 impl std::fmt::Debug for Jwt {
     /// Without keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Jwt").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("Jwt")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,7 +114,9 @@ impl Jwt {
         validation.required_spec_claims.clear();
         validation.validate_aud = false;
         validation.leeway = 0;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &validation).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &validation)
+            .ok()?
+            .claims;
         Some(Caller {
             user: claims.username,
             auth_revision: claims.revision as u64,

@@ -44,7 +44,9 @@ pub struct AuthConfig {
 #[derive(Debug, Clone)]
 pub enum TokenConfig {
     /// Random, kept in memory by every member, and ending this long after the last use.
-    Simple { ttl: std::time::Duration },
+    Simple {
+        ttl: std::time::Duration,
+    },
     Jwt(Arc<Jwt>),
     /// Nobody gets a token; certificates are left.
     None,
@@ -123,7 +125,9 @@ impl Member {
     async fn caller_of_simple(&self, token: &str) -> Option<Caller> {
         let index = simple::index_of(token)?;
         let applied = self.0.node.wait_applied(index);
-        tokio::time::timeout(self.config().request_timeout, applied).await.ok()?;
+        tokio::time::timeout(self.config().request_timeout, applied)
+            .await
+            .ok()?;
         let view = self.view();
         let user = self.0.ears.tokens.user_of(token, view.auth())?;
         Some(Caller {

@@ -94,9 +94,19 @@ mod tests {
         let passwords = Passwords::new(4);
         let hash = passwords.hash("secret".into()).await.expect("hashed");
         let hash = STANDARD.decode(hash).expect("base64");
-        assert!(passwords.matches("secret".into(), hash.clone()).await.expect("compared"));
+        assert!(
+            passwords
+                .matches("secret".into(), hash.clone())
+                .await
+                .expect("compared")
+        );
         assert!(!passwords.matches("Secret".into(), hash).await.expect("compared"));
-        assert!(!passwords.matches("secret".into(), b"broken".to_vec()).await.expect("compared"));
+        assert!(
+            !passwords
+                .matches("secret".into(), b"broken".to_vec())
+                .await
+                .expect("compared")
+        );
     }
 
     #[tokio::test]

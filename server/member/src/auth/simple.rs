@@ -76,7 +76,9 @@ impl SimpleTokens {
         let mut table = self.table();
         let ttl = table.ttl;
         let given = table.tokens.get_mut(token)?;
-        let stands = auth.user(&given.user).is_some_and(|user| user.password == given.password);
+        let stands = auth
+            .user(&given.user)
+            .is_some_and(|user| user.password == given.password);
         if !stands || now > given.ends {
             table.tokens.remove(token);
             return None;

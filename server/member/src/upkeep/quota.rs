@@ -44,7 +44,8 @@ impl Member {
         if !self.has_space_alarm() {
             tracing::warn!(quota_bytes, "quota is used up, raising the NOSPACE alarm");
             let own = self.0.config.member_id;
-            self.alarm(&self.itself(), space_alarm(own, AlarmAction::Activate)).await?;
+            self.alarm(&self.itself(), space_alarm(own, AlarmAction::Activate))
+                .await?;
         }
         Err(WriteError::NoSpace)
     }
@@ -59,7 +60,10 @@ impl Member {
     /// Takes NOSPACE alarms back once compaction or deletion made room. etcd leaves this to an administrator.
     pub(crate) async fn heal_space_alarms(&self) {
         for member_id in self.own_space_alarms() {
-            match self.alarm(&self.itself(), space_alarm(member_id, AlarmAction::Deactivate)).await {
+            match self
+                .alarm(&self.itself(), space_alarm(member_id, AlarmAction::Deactivate))
+                .await
+            {
                 Ok(_) => tracing::info!("space is back, the NOSPACE alarm is off"),
                 Err(error) => tracing::warn!(%error, "could not take the NOSPACE alarm back, will try again"),
             }

@@ -38,8 +38,12 @@ impl Member {
         if self.downgrade_target().is_none() {
             return Err(DowngradeError::NotInProcess);
         }
-        self.propose(&self.itself(), Proposal::DowngradeInfoSet, DowngradeInfoSetRequest::default())
-            .await?;
+        self.propose(
+            &self.itself(),
+            Proposal::DowngradeInfoSet,
+            DowngradeInfoSetRequest::default(),
+        )
+        .await?;
         Ok(())
     }
 

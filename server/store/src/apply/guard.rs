@@ -11,7 +11,7 @@ pub(super) fn check(facts: &Facts, request: &InternalRaftRequest) -> Result<(), 
     if facts.alarms.is_empty() {
         return Ok(());
     }
-    if facts.alarm_is_on(AlarmType::Corrupt) && !is_upkeep(request) {
+    if facts.alarm_is_on(AlarmType::Corrupt) && touches_data(request) {
         return Err(Corrupt.into());
     }
     if facts.alarm_is_on(AlarmType::Nospace) && grows(request) {
@@ -20,14 +20,16 @@ pub(super) fn check(facts: &Facts, request: &InternalRaftRequest) -> Result<(), 
     Ok(())
 }
 
-/// Handles the alarm itself, or says something about members, versions and what is left of leases: it touches no
-/// data, and a member that comes back to be looked at must be able to publish its name.
-fn is_upkeep(request: &InternalRaftRequest) -> bool {
-    request.alarm.is_some()
-        || request.cluster_version_set.is_some()
-        || request.cluster_member_attr_set.is_some()
-        || request.downgrade_info_set.is_some()
-        || request.lease_checkpoint.is_some()
+/// All else says something about alarms, members, versions, users or what is left of leases: a member that comes
+/// back to be looked at must be able to publish its name, and whoever looks must be let in.
+fn touches_data(request: &InternalRaftRequest) -> bool {
+    request.range.is_some()
+        || request.put.is_some()
+        || request.delete_range.is_some()
+        || request.txn.is_some()
+        || request.compaction.is_some()
+        || request.lease_grant.is_some()
+        || request.lease_revoke.is_some()
 }
 
 fn grows(request: &InternalRaftRequest) -> bool {
@@ -64,6 +66,6 @@ pub(super) fn unknown(request: &InternalRaftRequest) -> ApplyError {
     } else if rest == InternalRaftRequest::default() {
         "no request in the entry".into()
     } else {
-        "authentication is not part of this version".into()
+        "a question about users and roles changes nothing".into()
     })
 }

@@ -76,7 +76,7 @@ fn set(writer: &mut Writer, lease: &Lease) {
     writer.set_system(Bytes::copy_from_slice(&key), Some(Bytes::copy_from_slice(&value)));
 }
 
-fn attached(writer: &Writer, id: i64) -> Result<Vec<Bytes>, StoreFailure> {
+pub(super) fn attached(writer: &Writer, id: i64) -> Result<Vec<Bytes>, StoreFailure> {
     writer
         .system_rows(&attachment::prefix(id))
         .map(|row| row.and_then(|(key, _)| Ok(key.slice_ref(attachment::parse_key(&key)?.1))))

@@ -7,11 +7,13 @@
 
 mod alarm;
 mod attributes;
+mod auth;
 mod compact;
 mod compare;
 mod guard;
 mod kv;
 mod lease;
+mod permit;
 mod txn;
 
 use std::sync::Arc;
@@ -106,7 +108,7 @@ impl Applier {
         match &entry.content {
             Content::Blank => {}
             Content::Membership(blob) => self.set_membership(entry.position, blob),
-            Content::Request(request) => return self.apply_request(request, events),
+            Content::Request(request) => return self.apply_request(request, entry.position.index, events),
         }
         Ok(Ok(Response::Nothing))
     }
@@ -118,7 +120,7 @@ impl Applier {
         facts.membership = Some((position, Bytes::copy_from_slice(blob)));
     }
 
-    fn apply_request(&mut self, request: &Bytes, events: &mut Vec<Event>) -> Outcome {
+    fn apply_request(&mut self, request: &Bytes, index: u64, events: &mut Vec<Event>) -> Outcome {
         let request = match InternalRaftRequest::decode(request.clone()) {
             Ok(request) => request,
             Err(why) => return Ok(Err(ApplyError::Malformed(why.to_string()))),
@@ -126,10 +128,13 @@ impl Applier {
         if let Err(refused) = guard::check(&self.writer.state().facts, &request) {
             return Ok(Err(refused));
         }
-        self.dispatch(request, events)
+        if let Err(refused) = permit::check(&self.writer, &request)? {
+            return Ok(Err(refused));
+        }
+        self.dispatch(request, index, events)
     }
 
-    fn dispatch(&mut self, request: InternalRaftRequest, events: &mut Vec<Event>) -> Outcome {
+    fn dispatch(&mut self, request: InternalRaftRequest, index: u64, events: &mut Vec<Event>) -> Outcome {
         let writer = &mut self.writer;
         match request {
             InternalRaftRequest { put: Some(put), .. } => kv::put(writer, &put, events),
@@ -171,7 +176,7 @@ impl Applier {
                 downgrade_version_test: Some(_),
                 ..
             } => Ok(Ok(Response::Nothing)),
-            request => Ok(Err(guard::unknown(&request))),
+            request => auth::auth(writer, request, index),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A snapshot file as the start of a new store.
 //!
 //! Members, the cluster version and the place in the log belong to the cluster the snapshot was taken of: a restored
-//! member founds a new one, so they are left behind, as etcd's own tool does. Alarms stay, as they do there.
+//! member founds a new one, so they are left behind, as etcd's own tool does. Alarms, users and roles stay, as they do
+//! there.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::open::{Backup, OpenBackupError};
-use super::source::AuthRecords;
 use super::survivors::Survivors;
 use crate::{LoadMeta, OpenError, Options, Position, Store, StoreFailure, StoredRevision};
 
@@ -34,9 +34,6 @@ pub struct RestoreSummary {
     pub compacted: i64,
     pub records: u64,
     pub leases: u64,
-    /// Users and roles that the snapshot has, unused as access control is off in it, and the store has not.
-    pub users_left_behind: u64,
-    pub roles_left_behind: u64,
 }
 
 /// Why a snapshot could not be restored. Each text says what to do.
@@ -52,11 +49,6 @@ pub enum RestoreError {
     HalfBump,
     #[error("a revision cannot be raised by {by} from {from}")]
     BumpTooFar { from: i64, by: u64 },
-    /// Dropping access control would open the data to everybody.
-    #[error(
-        "access control is enabled in this snapshot ({users} users, {roles} roles) and this version cannot enforce it: disable it before taking the snapshot if everybody may read and write the data"
-    )]
-    AuthEnabled { users: usize, roles: usize },
     #[error("cannot put the restored store in place: {0}")]
     Folder(io::Error),
     #[error(transparent)]
@@ -94,7 +86,6 @@ pub fn restore(
     } else {
         Backup::open_checked(path)?
     };
-    let auth = usable_auth(&backup)?;
     let (mut revision, mut compacted) = (newest_revision(&backup)?, backup.compacted()?);
     if mark_compacted {
         revision = bumped(revision, bump_revision)?;
@@ -105,20 +96,18 @@ pub fn restore(
         revision,
         leases: backup.leases()?,
         alarms: backup.alarms()?,
+        auth: backup.auth()?,
         position: base.as_ref().map_or_else(Position::default, |base| base.position),
         membership: base.map(|base| (base.position, base.membership)),
         ..LoadMeta::default()
     };
     let leases = meta.leases.len() as u64;
     let records = load_beside(&backup, store_dir, meta)?;
-    let (users_left_behind, roles_left_behind) = (auth.users.len() as u64, auth.roles.len() as u64);
     Ok(RestoreSummary {
         revision,
         compacted,
         records,
         leases,
-        users_left_behind,
-        roles_left_behind,
     })
 }
 
@@ -132,17 +121,6 @@ fn check_empty(dir: &Path) -> Result<(), RestoreError> {
     } else {
         Err(RestoreError::NotEmpty(dir.to_path_buf()))
     }
-}
-
-fn usable_auth(backup: &Backup) -> Result<AuthRecords, RestoreError> {
-    let auth = backup.auth()?;
-    if auth.enabled {
-        return Err(RestoreError::AuthEnabled {
-            users: auth.users.len(),
-            roles: auth.roles.len(),
-        });
-    }
-    Ok(auth)
 }
 
 /// As etcd counts when it starts on such data: compaction may have removed the newest records.

@@ -15,7 +15,7 @@ pub trait BackupSource {
     fn records(&self) -> Result<impl Iterator<Item = Result<StoredRevision, StoreFailure>>, RangeError>;
     fn leases(&self) -> Result<Vec<Lease>, StoreFailure>;
     fn alarms(&self) -> Vec<AlarmMember>;
-    fn auth(&self) -> Result<AuthRecords, StoreFailure>;
+    fn auth(&self) -> AuthRecords;
 }
 
 impl BackupSource for View {
@@ -34,9 +34,14 @@ impl BackupSource for View {
     fn alarms(&self) -> Vec<AlarmMember> {
         self.alarms()
     }
-    /// The store keeps no users yet.
-    fn auth(&self) -> Result<AuthRecords, StoreFailure> {
-        Ok(AuthRecords::default())
+    fn auth(&self) -> AuthRecords {
+        let auth = View::auth(self);
+        AuthRecords {
+            enabled: auth.enabled(),
+            revision: auth.revision(),
+            users: auth.users().cloned().collect(),
+            roles: auth.roles().cloned().collect(),
+        }
     }
 }
 
@@ -44,6 +49,7 @@ impl BackupSource for View {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuthRecords {
     pub enabled: bool,
+    /// 0 where it was never written, which counts as the first, 1.
     pub revision: u64,
     pub users: Vec<User>,
     pub roles: Vec<Role>,

@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use taffrail_proto::authpb::{Role, User};
+use taffrail_proto::authpb::{Permission, Role, User, UserAddOptions};
 use taffrail_proto::etcdserverpb::AlarmMember;
 use taffrail_proto::mvccpb::KeyValue;
 
@@ -37,8 +37,8 @@ impl BackupSource for Fake {
     fn alarms(&self) -> Vec<AlarmMember> {
         self.alarms.clone()
     }
-    fn auth(&self) -> Result<AuthRecords, StoreFailure> {
-        Ok(self.auth.clone())
+    fn auth(&self) -> AuthRecords {
+        self.auth.clone()
     }
 }
 
@@ -211,8 +211,8 @@ fn records_that_end_early_are_no_backup() {
         fn alarms(&self) -> Vec<AlarmMember> {
             Vec::new()
         }
-        fn auth(&self) -> Result<AuthRecords, StoreFailure> {
-            Ok(AuthRecords::default())
+        fn auth(&self) -> AuthRecords {
+            AuthRecords::default()
         }
     }
     let written = write_buckets(&Short(sample()), &facts(), &mut std::io::Cursor::new(Vec::new()));
@@ -301,16 +301,46 @@ fn a_bump_is_only_taken_together_with_marking_compacted() {
 }
 
 #[test]
-fn enabled_access_control_is_never_dropped() {
+fn a_restored_store_has_the_same_users_and_roles() {
     let mut source = sample();
     source.auth = AuthRecords {
         enabled: true,
-        revision: 3,
-        users: vec![],
-        roles: vec![],
+        revision: 9,
+        users: vec![user("root", &["root"]), user("someone", &["reader"])],
+        roles: vec![Role {
+            name: "reader".into(),
+            key_permission: vec![Permission {
+                perm_type: 0,
+                key: "a".into(),
+                range_end: "c".into(),
+            }],
+        }],
     };
-    let refused = restored(save(&source).path(), RestoreOptions::default());
-    assert!(matches!(refused, Err(RestoreError::AuthEnabled { .. })));
+    let (_, store, _folder) = restored(save(&source).path(), RestoreOptions::default()).unwrap();
+    let view = store.view();
+    assert_eq!(BackupSource::auth(&view), source.auth);
+    let someone = crate::Caller {
+        user: "someone".into(),
+        auth_revision: 9,
+    };
+    assert_eq!(view.auth().permit_read(&someone, b"b", b""), Ok(()));
+    assert!(view.auth().permit_read(&someone, b"c", b"").is_err());
+    assert!(view.auth().permit_write(&someone, b"b", b"").is_err());
+}
+
+#[test]
+fn a_restored_store_without_users_says_the_first_auth_revision() {
+    let (_, store, _folder) = restored(save(&sample()).path(), RestoreOptions::default()).unwrap();
+    assert!(store.view().auth().is_untouched());
+}
+
+fn user(name: &'static str, roles: &[&str]) -> User {
+    User {
+        name: name.into(),
+        password: "$2a$10$hash".into(),
+        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        options: Some(UserAddOptions { no_password: false }),
+    }
 }
 
 #[test]

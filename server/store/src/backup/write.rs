@@ -101,7 +101,7 @@ fn write_records<W: Write + Seek>(file: &mut Writer<W>, source: &impl BackupSour
 }
 
 fn write_auth<W: Write + Seek>(file: &mut Writer<W>, source: &impl BackupSource) -> Result<(), BackupError> {
-    let auth = source.auth()?;
+    let auth = source.auth();
     let state = [
         (layout::AUTH_ENABLED.to_vec(), vec![u8::from(auth.enabled)]),
         (

@@ -88,5 +88,12 @@ pub(crate) fn hash_all(hash_kv: u32, state: &State, leases: &[Lease]) -> u32 {
     if let Some(downgrade) = &state.facts.downgrade {
         bytes.extend_from_slice(&downgrade.encode_length_delimited_to_vec());
     }
+    // Where users and roles were never touched the hash is the one it was before there were any.
+    if !state.facts.auth.is_untouched() {
+        for (key, value) in state.facts.auth.whole().rows() {
+            bytes.extend_from_slice(&key);
+            bytes.extend_from_slice(&value.unwrap_or_default());
+        }
+    }
     crc32c::crc32c(&bytes)
 }

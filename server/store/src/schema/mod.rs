@@ -18,6 +18,9 @@
 //! | `system`  | `n` member id 8                         | `membershippb.Attributes`                                 | `attributes`  |
 //! | `system`  | `v`                                     | cluster version, text                                     | `attributes`  |
 //! | `system`  | `d`                                     | `membershippb.DowngradeInfoSetRequest`                    | `attributes`  |
+//! | `system`  | `u` name                                | `authpb.User`                                             | `auth`        |
+//! | `system`  | `r` name                                | `authpb.Role`                                             | `auth`        |
+//! | `system`  | `e`                                     | access control on 1, auth revision 8                      | `auth`        |
 //! | `system`  | `m`                                     | term 8, index 8, the consensus layer's bytes              | `membership`  |
 //! | `system`  | `x`                                     | logical bytes dropped so far 8                            | `cleaned`     |
 //! | `system`  | `i`                                     | term 8, index 8 at which this store was installed         | `installed`   |
@@ -29,6 +32,7 @@
 pub(crate) mod alarm;
 pub(crate) mod attachment;
 pub(crate) mod attributes;
+pub(crate) mod auth;
 pub(crate) mod chunk;
 pub(crate) mod cleaned;
 pub(crate) mod complete;
@@ -55,13 +59,16 @@ pub(crate) mod tag {
     pub(crate) const ALARM: u8 = b'a';
     pub(crate) const CHUNK: u8 = b'c';
     pub(crate) const DOWNGRADE: u8 = b'd';
+    pub(crate) const AUTH: u8 = b'e';
     pub(crate) const COMPLETE: u8 = b'h';
     pub(crate) const INSTALLED: u8 = b'i';
     pub(crate) const ATTACHMENT: u8 = b'k';
     pub(crate) const LEASE: u8 = b'l';
     pub(crate) const MEMBERSHIP: u8 = b'm';
     pub(crate) const ATTRIBUTES: u8 = b'n';
+    pub(crate) const ROLE: u8 = b'r';
     pub(crate) const STATE: u8 = b's';
+    pub(crate) const USER: u8 = b'u';
     pub(crate) const VERSION: u8 = b'v';
     pub(crate) const CLEANED: u8 = b'x';
 }
