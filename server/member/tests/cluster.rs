@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::member;
+use common::{NOBODY, member};
 use taffrail_member::{CorruptionChecks, DowngradeError, MemberError, MoveLeaderError};
 use taffrail_proto::etcdserverpb::{CompactionRequest, LeaseGrantRequest};
 
@@ -52,11 +52,11 @@ async fn a_downgrade_lowers_the_version_and_ends_when_every_member_runs_it() {
 async fn what_is_left_of_a_lease_is_replicated_until_it_is_renewed() {
     let m = member(|config| config.lease_checkpoint_interval = Some(Duration::from_secs(1))).await;
     let grant = LeaseGrantRequest { ttl: 100, id: 5 };
-    m.member.grant(grant).await.expect("granted");
+    m.member.grant(&NOBODY, grant).await.expect("granted");
     let left_s = || m.member.view().lease(5).expect("read").expect("there").remaining_ttl_s;
     until(|| left_s() > 0).await;
     assert!(left_s() <= 99, "{}", left_s());
-    assert_eq!(m.member.keep_alive(5).await.expect("kept"), 100);
+    assert_eq!(m.member.keep_alive(&NOBODY, 5).await.expect("kept"), 100);
     assert_eq!(left_s(), 0);
 }
 
@@ -94,7 +94,7 @@ async fn a_member_alone_agrees_with_itself() {
         revision,
         physical: true,
     };
-    m.member.compact(compaction).await.expect("compacted");
+    m.member.compact(&NOBODY, compaction).await.expect("compacted");
     m.member.check_initially().await.expect("nobody differs");
     assert!(m.member.view().alarms().is_empty());
 }

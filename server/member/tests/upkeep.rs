@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Living, member};
+use common::{Living, NOBODY, member};
 use taffrail_member::{LeaseError, WriteError};
 use taffrail_proto::etcdserverpb::{
     CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, RangeRequest,
@@ -16,16 +16,19 @@ async fn count(m: &Living, key: &'static str) -> i64 {
         key: key.into(),
         ..Default::default()
     };
-    m.member.range(range).await.expect("range").count
+    m.member.range(&NOBODY, range).await.expect("range").count
 }
 
 async fn attach(m: &Living, key: &'static str, lease: i64) {
     m.member
-        .put(PutRequest {
-            key: key.into(),
-            lease,
-            ..Default::default()
-        })
+        .put(
+            &NOBODY,
+            PutRequest {
+                key: key.into(),
+                lease,
+                ..Default::default()
+            },
+        )
         .await
         .expect("put");
 }
@@ -44,36 +47,46 @@ async fn a_lease_ends_with_its_keys_and_not_before_its_time() {
     let started = Instant::now();
     let grant = m
         .member
-        .grant(LeaseGrantRequest { ttl: 1, id: 0 })
+        .grant(&NOBODY, LeaseGrantRequest { ttl: 1, id: 0 })
         .await
         .expect("granted");
     attach(&m, "k", grant.id).await;
-    assert_eq!(m.member.time_to_live(grant.id, true).await.expect("there").keys, ["k"]);
+    assert_eq!(
+        m.member
+            .time_to_live(&NOBODY, grant.id, true)
+            .await
+            .expect("there")
+            .keys,
+        ["k"]
+    );
     until(async || count(&m, "k").await == 0).await;
     assert!(started.elapsed() >= Duration::from_secs(1));
     assert_eq!(
         m.member
-            .time_to_live(grant.id, false)
+            .time_to_live(&NOBODY, grant.id, false)
             .await
             .expect("answered")
             .remaining_s,
         -1
     );
-    assert_eq!(m.member.keep_alive(grant.id).await.expect("answered"), 0);
+    assert_eq!(m.member.keep_alive(&NOBODY, grant.id).await.expect("answered"), 0);
 }
 
 #[tokio::test]
 async fn wrong_ids_and_ttls_have_their_errors() {
     let m = member(|_| {}).await;
-    let grant = |ttl, id| m.member.grant(LeaseGrantRequest { ttl, id });
+    let grant = |ttl, id| m.member.grant(&NOBODY, LeaseGrantRequest { ttl, id });
     assert!(matches!(grant(9_000_000_001, 0).await, Err(LeaseError::TtlTooLarge(_))));
     assert_eq!(grant(-5, 3).await.expect("raised to the minimum").ttl, 1);
     assert!(matches!(
         grant(10, 3).await,
         Err(LeaseError::Write(WriteError::Refused(_)))
     ));
-    assert!(m.member.revoke(LeaseRevokeRequest { id: 4 }).await.is_err());
-    m.member.revoke(LeaseRevokeRequest { id: 3 }).await.expect("revoked");
+    assert!(m.member.revoke(&NOBODY, LeaseRevokeRequest { id: 4 }).await.is_err());
+    m.member
+        .revoke(&NOBODY, LeaseRevokeRequest { id: 3 })
+        .await
+        .expect("revoked");
 }
 
 #[tokio::test]
@@ -85,7 +98,7 @@ async fn the_quota_turns_writes_away_and_heals_when_space_is_back() {
         ..Default::default()
     };
     let refused = loop {
-        if let Err(error) = m.member.put(put()).await {
+        if let Err(error) = m.member.put(&NOBODY, put()).await {
             break error;
         }
     };
@@ -93,14 +106,17 @@ async fn the_quota_turns_writes_away_and_heals_when_space_is_back() {
     assert_eq!(m.member.status().alarms.len(), 1);
     let revision = m.member.view().revision();
     m.member
-        .compact(CompactionRequest {
-            revision,
-            physical: true,
-        })
+        .compact(
+            &NOBODY,
+            CompactionRequest {
+                revision,
+                physical: true,
+            },
+        )
         .await
         .expect("compaction needs no space");
     until(async || m.member.status().alarms.is_empty()).await;
-    m.member.put(put()).await.expect("there is room again");
+    m.member.put(&NOBODY, put()).await.expect("there is room again");
 }
 
 #[tokio::test]
@@ -112,7 +128,7 @@ async fn a_request_too_large_is_not_proposed() {
         ..Default::default()
     };
     assert!(matches!(
-        m.member.put(put).await,
+        m.member.put(&NOBODY, put).await,
         Err(WriteError::TooLarge { max: 100, .. })
     ));
     assert_eq!(count(&m, "k").await, 0);

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{member, next, revisions, spec};
+use common::{NOBODY, member, next, revisions, spec};
 use taffrail_member::watch::{INVALID_WATCH_ID, WatchItem};
 use taffrail_proto::etcdserverpb::CompactionRequest;
 use tokio::time::Instant;
@@ -71,10 +71,13 @@ async fn a_watcher_from_below_the_floor_is_created_then_canceled() {
         m.put("k", "").await;
     }
     m.member
-        .compact(CompactionRequest {
-            revision: 4,
-            physical: true,
-        })
+        .compact(
+            &NOBODY,
+            CompactionRequest {
+                revision: 4,
+                physical: true,
+            },
+        )
         .await
         .expect("compacted");
     let stream = m.member.watch_stream();

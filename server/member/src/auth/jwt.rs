@@ -212,3 +212,95 @@ fn family(algorithm: Algorithm) -> Family {
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Made for these tests and used nowhere else.
+    const CURVE_KEY: &str = "-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEIM2WPRfJnOWLAk+YyTvcrJgyKQtlUXU9NUsof9zj/1zBoAoGCCqGSM49
+AwEHoUQDQgAEzxeAWx7lcW8rok/3l9As3iUyT4hb9S3IHkYtkYAJvsQdI47/7l9Z
+pJxXGT4yBMpfsIibjwCQSVbYF7JVTrn4xw==
+-----END EC PRIVATE KEY-----";
+    const CURVE_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEzxeAWx7lcW8rok/3l9As3iUyT4hb
+9S3IHkYtkYAJvsQdI47/7l9ZpJxXGT4yBMpfsIibjwCQSVbYF7JVTrn4xw==
+-----END PUBLIC KEY-----";
+    const OTHER_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEjMSRv2NKePAozZpZe1lN1Mtt83BG
+7qJuAlL8rHDDyzRGrlRn0kvms8z5idjz6MDSQqXK55Txv5HZNmELxhKv2A==
+-----END PUBLIC KEY-----";
+    const EDWARDS_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIOCH/vHEHy0SYnun2i7V1aNzqlVWjKTGnD0tCidCXChh
+-----END PRIVATE KEY-----";
+
+    fn config(method: &str, private: Option<&str>, public: Option<&str>) -> JwtConfig {
+        JwtConfig {
+            sign_method: method.into(),
+            private_key: private.map(Into::into),
+            public_key: public.map(Into::into),
+            ttl: Duration::from_secs(60),
+        }
+    }
+
+    fn jwt(method: &str, private: Option<&str>, public: Option<&str>) -> Jwt {
+        Jwt::new(&config(method, private, public)).expect("usable keys")
+    }
+
+    #[test]
+    fn what_is_signed_is_read_back() {
+        let alice = Caller {
+            user: "alice".into(),
+            auth_revision: 7,
+        };
+        for (method, key) in [("HS256", "secret"), ("ES256", CURVE_KEY), ("EdDSA", EDWARDS_KEY)] {
+            let jwt = jwt(method, Some(key), None);
+            let token = jwt.token("alice", 7).expect("signed");
+            assert_eq!(jwt.caller(&token), Some(alice.clone()), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_public_key_reads_and_does_not_sign() {
+        let token = jwt("ES256", Some(CURVE_KEY), None).token("alice", 1).expect("signed");
+        let reader = jwt("ES256", None, Some(CURVE_PUBLIC));
+        assert!(reader.caller(&token).is_some());
+        assert!(reader.token("alice", 1).expect_err("no key").contains("verify-only"));
+    }
+
+    #[test]
+    fn a_foreign_broken_or_ended_token_is_nobodys() {
+        let ours = jwt("HS256", Some("secret"), None);
+        let foreign = jwt("HS256", Some("other"), None).token("alice", 1).expect("signed");
+        let stronger = jwt("HS512", Some("secret"), None).token("alice", 1).expect("signed");
+        let ended = Claims {
+            username: "alice".into(),
+            revision: 1.0,
+            exp: Some(now().as_secs() - 1),
+        };
+        let key = EncodingKey::from_secret(b"secret");
+        let ended = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &ended, &key).expect("signed");
+        let unsigned = "eyJhbGciOiJub25lIn0.eyJ1c2VybmFtZSI6ImFsaWNlIiwicmV2aXNpb24iOjF9.";
+        for token in [&foreign, &stronger, &ended, unsigned, "", "a.b.c", "no token"] {
+            assert_eq!(ours.caller(token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn keys_that_cannot_work_are_refused_at_once() {
+        let refused = |method, private, public| Jwt::new(&config(method, private, public)).expect_err(method);
+        assert!(matches!(refused("none", Some("x"), None), JwtKeyError::Method(_)));
+        assert_eq!(refused("RS256", None, None), JwtKeyError::Missing);
+        assert_eq!(refused("HS256", None, Some("x")), JwtKeyError::Missing);
+        assert_eq!(
+            refused("ES256", Some(CURVE_KEY), Some(OTHER_PUBLIC)),
+            JwtKeyError::Mismatch
+        );
+        let unreadable = refused("RS256", Some(CURVE_KEY), None);
+        assert!(
+            matches!(unreadable, JwtKeyError::Unreadable { which: "private", .. }),
+            "{unreadable}"
+        );
+    }
+}

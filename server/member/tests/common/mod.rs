@@ -7,7 +7,8 @@ use std::time::Duration;
 use taffrail_consensus::{Machine, Node, NodeConfig, Peer};
 use taffrail_member::watch::{WatchItem, WatchSpec, WatchStream};
 use taffrail_member::{
-    AutoCompaction, CorruptionChecks, Ears, KeyRange, Limits, Member, MemberConfig, MembershipRules,
+    AuthConfig, AutoCompaction, Caller, CorruptionChecks, Ears, KeyRange, Limits, Member, MemberConfig,
+    MembershipRules, TokenConfig,
 };
 use taffrail_proto::etcdserverpb::PutRequest;
 use taffrail_store::{Options, Store};
@@ -74,6 +75,12 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
         lease_ttl_min_s: 1,
         lease_checkpoint_interval: None,
         election_timeout: Duration::from_millis(1000),
+        auth: AuthConfig {
+            tokens: TokenConfig::Simple {
+                ttl: Duration::from_secs(300),
+            },
+            bcrypt_cost: 4,
+        },
         limits: Limits::default(),
         membership: MembershipRules::default(),
         quota_bytes: None,
@@ -85,6 +92,13 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
     }
 }
 
+/// As long as authentication is off.
+#[allow(dead_code, reason = "not every test file uses every helper")]
+pub static NOBODY: Caller = Caller {
+    user: String::new(),
+    auth_revision: 0,
+};
+
 #[allow(dead_code, reason = "not every test file uses every helper")]
 impl Living {
     /// Puts and returns the revision.
@@ -95,7 +109,7 @@ impl Living {
             ..Default::default()
         };
         self.member
-            .put(put)
+            .put(&NOBODY, put)
             .await
             .expect("put")
             .header
