@@ -25,14 +25,14 @@ fn lived_in() -> Fixture {
         grant_role("gone", "gone"),
         put("k", "v"),
     ] {
-        fixture.apply_by("root", request).unwrap();
+        fixture.apply_by("root", request).expect("root may");
     }
     for request in [
         role_delete("gone"),
         user_delete("gone"),
         revoke_role("reader", "readers"),
     ] {
-        fixture.apply_by("root", request).unwrap();
+        fixture.apply_by("root", request).expect("root may");
     }
     fixture
 }
