@@ -25,6 +25,7 @@ pub(crate) use guard::{Attached, Guard, Permitted};
 pub(crate) use permit::Access;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,7 +39,7 @@ pub(crate) const ROOT: &str = "root";
 const FIRST_REVISION: u64 = 1;
 
 /// Every user and role at one auth revision. Shared by all views until one of them changes.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Auth {
     enabled: bool,
     revision: u64,
@@ -47,10 +48,22 @@ pub struct Auth {
 }
 
 /// A user, and what its roles allow taken together.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Known {
     user: User,
     rights: Arc<Rights>,
+}
+
+/// Not the users themselves: hashes of passwords belong into no log.
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("enabled", &self.enabled)
+            .field("revision", &self.revision)
+            .field("users", &self.users.len())
+            .field("roles", &self.roles.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Auth {

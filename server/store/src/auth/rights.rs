@@ -9,7 +9,6 @@ use taffrail_proto::authpb::{Permission, Role, User};
 use super::ROOT;
 use super::keys::Keys;
 
-#[derive(Debug)]
 pub(crate) struct Rights {
     /// The user holds the role `root`, whatever that role says.
     pub(super) is_root: bool,
