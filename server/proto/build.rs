@@ -1,8 +1,10 @@
 //! Compiles the wire contract without protoc.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-const PROTOS: [&str; 11] = [
+use prost::Message;
+
+const PROTOS: [&str; 13] = [
     "mvccpb/kv.proto",
     "etcdserverpb/kv.proto",
     "etcdserverpb/watch.proto",
@@ -11,6 +13,8 @@ const PROTOS: [&str; 11] = [
     "etcdserverpb/maintenance.proto",
     "etcdserverpb/auth.proto",
     "etcdserverpb/raft.proto",
+    "v3lockpb/lock.proto",
+    "v3electionpb/election.proto",
     "grpc/health/v1/health.proto",
     "taffrail/peer.proto",
     "taffrail/question.proto",
@@ -21,6 +25,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let services = std::env::var_os("CARGO_FEATURE_SERVICES").is_some();
     let root = Path::new("proto");
     let descriptors = protox::compile(PROTOS, [root])?;
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let mut bare = descriptors.clone();
+    // The comments are for those who read the sources.
+    bare.file.iter_mut().for_each(|file| file.source_code_info = None);
+    std::fs::write(out.join("descriptors.bin"), bare.encode_to_vec())?;
     tonic_prost_build::configure()
         .build_client(services)
         .build_server(services)

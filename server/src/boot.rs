@@ -202,6 +202,7 @@ fn api_config(config: &Config) -> ApiConfig {
         storage_version: config.storage_version(),
         extensive_metrics: config.extensive_metrics,
         features: config.feature_table.clone(),
+        http: config.http.clone(),
     }
 }
 

@@ -9,3 +9,8 @@ use std::sync::Arc;
 pub struct ClientCertificate {
     pub common_name: Arc<str>,
 }
+
+/// In the extensions of a request that came over TLS. Such a request need not be addressed to a name that is on the
+/// list of hosts: a page that was lured to this address could not have shown a certificate for its own name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Encrypted;

@@ -16,6 +16,8 @@ use taffrail_proto::etcdserverpb::lease_server::LeaseServer;
 use taffrail_proto::etcdserverpb::maintenance_server::MaintenanceServer;
 use taffrail_proto::etcdserverpb::watch_server::WatchServer;
 use taffrail_proto::health::health_server::HealthServer;
+use taffrail_proto::v3electionpb::election_server::ElectionServer;
+use taffrail_proto::v3lockpb::lock_server::LockServer;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
@@ -39,6 +41,8 @@ pub struct Grpc {
     cluster: ClusterServer<Api>,
     maintenance: MaintenanceServer<Api>,
     auth: AuthServer<Api>,
+    lock: LockServer<Api>,
+    election: ElectionServer<Api>,
     health: HealthServer<Api>,
 }
 
@@ -88,6 +92,8 @@ impl Grpc {
             cluster: ClusterServer::new(api.clone()).max_decoding_message_size(bytes_max),
             maintenance: MaintenanceServer::new(api.clone()).max_decoding_message_size(bytes_max),
             auth: AuthServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            lock: LockServer::new(api.clone()).max_decoding_message_size(bytes_max),
+            election: ElectionServer::new(api.clone()).max_decoding_message_size(bytes_max),
             health: HealthServer::new(api.clone()),
             api,
         }
@@ -106,6 +112,8 @@ impl Grpc {
             "etcdserverpb.Cluster" => self.cluster.clone().call(request),
             "etcdserverpb.Maintenance" => self.maintenance.clone().call(request),
             "etcdserverpb.Auth" => self.auth.clone().call(request),
+            "v3lockpb.Lock" => self.lock.clone().call(request),
+            "v3electionpb.Election" => self.election.clone().call(request),
             "grpc.health.v1.Health" => self.health.clone().call(request),
             unknown => {
                 let status = Status::unimplemented(format!("unknown service {unknown}"));

@@ -9,14 +9,19 @@ mod caller;
 mod certificate;
 mod check;
 mod cluster;
+mod election;
+mod errand;
+mod gateway;
 mod grpc;
 mod header;
 mod health;
 mod http;
 mod kv;
 mod lease;
+mod lock;
 mod maintenance;
 pub mod metrics;
+mod queue;
 mod status;
 mod watch;
 
@@ -24,9 +29,9 @@ use std::sync::Arc;
 
 use taffrail_member::Member;
 
-pub use certificate::ClientCertificate;
+pub use certificate::{ClientCertificate, Encrypted};
 pub use grpc::{Answer, Grpc};
-pub use http::{client_routes, metrics_routes};
+pub use http::{Allowed, HttpConfig, client_routes, metrics_routes};
 pub use metrics::Metrics;
 
 /// What a request may ask for at most.
@@ -42,6 +47,8 @@ pub struct ApiConfig {
     pub extensive_metrics: bool,
     /// Shown by the metrics.
     pub features: Vec<Feature>,
+    /// What plain HTTP may ask for.
+    pub http: HttpConfig,
 }
 
 /// A feature gate.
@@ -77,5 +84,10 @@ impl Api {
 
     pub(crate) fn member(&self) -> &Member {
         &self.0.member
+    }
+
+    /// Whether callers must say who they are; nobody can ask for that yet.
+    pub(crate) fn auth_is_enabled(&self) -> bool {
+        self.member().auth_is_enabled()
     }
 }

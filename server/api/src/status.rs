@@ -91,11 +91,29 @@ refusals! {
     UNKNOWN_METHOD: Unknown, "unknown method";
 }
 
+/// Errors of etcd's concurrency library, which has no codes and no prefix (client/v3/concurrency).
+const fn uncoded(text: &'static str) -> Refusal {
+    Refusal {
+        code: Code::Unknown,
+        text,
+    }
+}
+
 /// etcd has no code for it, so its inner text reaches the wire.
-const NO_PASSWORD_USER: Refusal = Refusal {
-    code: Code::Unknown,
-    text: "auth: authentication failed, password was given for no password user",
-};
+const NO_PASSWORD_USER: Refusal = uncoded("auth: authentication failed, password was given for no password user");
+pub(crate) const SESSION_EXPIRED: Refusal = uncoded("mutex: session is expired");
+pub(crate) const NOT_ELECTED_LEADER: Refusal = uncoded("election: not leader");
+pub(crate) const NO_ELECTED_LEADER: Refusal = uncoded("election: no leader");
+pub(crate) const MISSING_LEADER_KEY: Refusal = uncoded("\"leader\" field must be provided");
+
+/// etcd's Lock and Election are clients of their own server, and lose the code of its errors on the way. That the
+/// server stops stays visible: another member can be asked.
+pub(crate) fn as_unknown(status: Status) -> Status {
+    if status.message() == STOPPED.text {
+        return status;
+    }
+    Status::unknown(status.message())
+}
 
 pub(crate) fn apply(error: &ApplyError) -> Status {
     match error {

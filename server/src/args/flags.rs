@@ -92,7 +92,7 @@ flags! {
         "grpc-keepalive-timeout" Duration Used "20s" "Time a client has to answer a ping";
         "socket-reuse-port" Switch Used "false" "Let several processes listen on one port";
         "socket-reuse-address" Switch Used "false" "Listen on an address that is still winding down";
-        "enable-grpc-gateway" Switch Meaningless "true" "Serve the JSON form of the API; not part of this version";
+        "enable-grpc-gateway" Switch Used "true" "Serve the API in JSON below /v3/";
         "raft-read-timeout" Duration Meaningless "5s" "Time to wait for reading from a peer";
         "raft-write-timeout" Duration Meaningless "5s" "Time to wait for writing to a peer";
         "feature-gates" Text Used "" "NAME=BOOL pairs of features that are not final in etcd";
@@ -150,8 +150,8 @@ flags! {
         "peer-crl-file" Text Missing "" "Revoked peer certificates";
         "peer-skip-client-san-verification" Switch Meaningless "false" "Do not check names in peer certificates";
         "cipher-suites" Text Missing "" "Ciphers to offer";
-        "cors" Text Meaningless "*" "Origins that browsers may come from";
-        "host-whitelist" Text Missing "*" "Host names that plain HTTP may ask for";
+        "cors" Text Used "*" "Origins that browsers may come from";
+        "host-whitelist" Text Used "*" "Host names that plain HTTP may ask for";
         "tls-min-version" Text Meaningless "TLS1.2" "Oldest TLS version";
         "tls-max-version" Text Meaningless "" "Newest TLS version";
     }

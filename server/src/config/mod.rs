@@ -4,6 +4,7 @@ mod auth;
 mod bootstrap;
 mod duration;
 mod features;
+mod http;
 mod join;
 mod listen;
 
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use taffrail_api::Feature;
+use taffrail_api::{Feature, HttpConfig};
 use taffrail_member::{AuthConfig, AutoCompaction, QUOTA_DEFAULT_BYTES};
 
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
@@ -64,6 +65,8 @@ pub struct Config {
     pub compact_hash_check_interval: Duration,
     /// None is never.
     pub downgrade_check_interval: Option<Duration>,
+    /// What plain HTTP may ask for.
+    pub http: HttpConfig,
     /// The etcd version that is spoken.
     pub version: String,
 }
@@ -122,6 +125,7 @@ impl Config {
             corrupt_check_interval: pause(settings, "corrupt-check-time")?,
             compact_hash_check_interval: compact_hash_check_interval(settings)?,
             downgrade_check_interval: pause(settings, "downgrade-check-time")?,
+            http: http::new(settings)?,
             version: spoken(version)?,
         })
     }
@@ -297,6 +301,8 @@ mod tests {
             (&["--auto-compaction-mode=never"], "unknown auto-compaction-mode"),
             (&["--watch-progress-notify-interval=soon"], "is not a duration"),
             (&["--unsafe-no-fsync=maybe"], "neither true nor false"),
+            (&["--enable-grpc-gateway=maybe"], "neither true nor false"),
+            (&["--cors=example.com"], "--cors=example.com"),
             (
                 &["--compact-hash-check-time=0s"],
                 "--compact-hash-check-time must be >0 (set to 0s)",

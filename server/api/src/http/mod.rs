@@ -1,21 +1,32 @@
-//! The HTTP paths beside gRPC: health, version, metrics.
+//! The HTTP paths beside gRPC: health, version, metrics, and the API in JSON.
 
+mod access;
 mod probes;
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use crate::Api;
+use crate::gateway::{self, Gateway};
 use crate::metrics::CONTENT_TYPE;
+
+pub use access::{Allowed, HttpConfig};
+
+/// The gateway's root before it had its final name; etcd still takes it.
+const EARLIER_ROOT: &str = "/v3beta/";
 
 /// What the client port answers to plain HTTP.
 pub fn client_routes(api: Api) -> Router {
+    let gateway = api.0.config.http.gateway.then(|| Arc::new(Gateway::new(api.clone())));
     shared_routes()
         .route("/version", any(version))
-        .fallback(not_found)
+        .fallback(move |request| elsewhere(gateway.clone(), request))
+        .layer(axum::middleware::from_fn_with_state(api.clone(), access::control))
         .with_state(api)
 }
 
@@ -43,6 +54,25 @@ async fn version(State(api): State<Api>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], versions.to_string()).into_response()
 }
 
+/// The API in JSON, if it is served.
+async fn elsewhere(gateway: Option<Arc<Gateway>>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let path = path.strip_prefix(gateway::ROOT).or(path.strip_prefix(EARLIER_ROOT));
+    match (gateway, path) {
+        (Some(gateway), Some(path)) => gateway.answer(path, request).await,
+        _ => not_found().await,
+    }
+}
+
+/// As Go's http.Error says it.
+fn plain(code: StatusCode, text: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (code, headers, text).into_response()
+}
+
 async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+    plain(StatusCode::NOT_FOUND, "404 page not found\n".to_owned())
 }

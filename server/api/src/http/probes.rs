@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use taffrail_proto::etcdserverpb::{AlarmType, RangeRequest};
 
+use super::plain;
 use crate::{Api, status};
 
 /// What each probe looks at, in the order it is told.
@@ -224,14 +225,6 @@ impl Query {
     fn excludes(&self, check: &str) -> bool {
         self.exclude.iter().any(|excluded| excluded == check)
     }
-}
-
-fn plain(code: StatusCode, text: String) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    (code, headers, text).into_response()
 }
 
 /// Go's http.Error ends its text with a new line.

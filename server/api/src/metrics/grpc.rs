@@ -30,7 +30,7 @@ impl Kind {
     }
 }
 
-const SERVICES: [(&str, &[(&str, Kind)]); 7] = [
+const SERVICES: [(&str, &[(&str, Kind)]); 9] = [
     (
         "etcdserverpb.KV",
         &[
@@ -96,6 +96,17 @@ const SERVICES: [(&str, &[(&str, Kind)]); 7] = [
             ("RoleDelete", Kind::Unary),
             ("RoleGrantPermission", Kind::Unary),
             ("RoleRevokePermission", Kind::Unary),
+        ],
+    ),
+    ("v3lockpb.Lock", &[("Lock", Kind::Unary), ("Unlock", Kind::Unary)]),
+    (
+        "v3electionpb.Election",
+        &[
+            ("Campaign", Kind::Unary),
+            ("Proclaim", Kind::Unary),
+            ("Leader", Kind::Unary),
+            ("Observe", Kind::ServerStream),
+            ("Resign", Kind::Unary),
         ],
     ),
     (
