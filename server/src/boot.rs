@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use taffrail_api::{Api, ApiConfig, Metrics};
-use taffrail_consensus::{ClusterFacts, Dialer, Machine, Node, NodeConfig, Peer, PlainDialer, discover};
+use taffrail_consensus::{ClusterFacts, Dialer, Machine, Node, NodeConfig, Peer, discover};
 use taffrail_member::{
     CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules, check_not_older,
 };
@@ -18,13 +18,14 @@ use crate::config::{Config, Seat, join};
 use crate::data_dir::{DataDir, Locked};
 use crate::serve::Doors;
 use crate::telemetry::{self, Observer};
+use crate::tls::Tls;
 
 /// Runs a member until it is told to stop or cannot go on.
 ///
 /// # Errors
 /// What kept it from starting, or what stopped it.
 pub fn run(config: Config, settings: &Settings) -> Result<()> {
-    for warning in &settings.warnings {
+    for warning in settings.warnings.iter().chain(&config.listen.warnings) {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -37,12 +38,14 @@ pub fn run(config: Config, settings: &Settings) -> Result<()> {
 async fn live(config: Config) -> Result<()> {
     let metrics = Arc::new(Metrics::new(config.extensive_metrics)?);
     metrics.set_started(unix_time().as_secs_f64());
-    let dialer: Arc<dyn Dialer> = Arc::new(PlainDialer);
-    let dir = match DataDir::lock(&config.data_dir, config.wal_dir.as_deref())? {
+    let locked = DataDir::lock(&config.data_dir, config.wal_dir.as_deref())?;
+    let tls = Tls::new(&config)?;
+    let dialer: Arc<dyn Dialer> = tls.dialer.clone();
+    let dir = match locked {
         Locked::Claimed(dir) => dir,
         Locked::Unclaimed(empty) => empty.claim(&seat(&config, &dialer).await?)?,
     };
-    let mut doors = Doors::open(&config).await?;
+    let mut doors = Doors::open(&config, &tls).await?;
     let (node, member) = wake(&config, &dir, &metrics, dialer).await?;
     let peers = doors.serve_peers(&node.peer_service(), &config);
     if config.features.initial_corrupt_check {

@@ -7,6 +7,7 @@ mod data_dir;
 mod serve;
 mod snapshot;
 mod telemetry;
+mod tls;
 mod version;
 
 use std::process::ExitCode;

@@ -86,7 +86,7 @@ impl Api {
         &self.0.member
     }
 
-    /// Whether callers must say who they are; nobody can ask for that yet.
+    /// Whether callers must say who they are.
     pub(crate) fn auth_is_enabled(&self) -> bool {
         self.member().auth_is_enabled()
     }

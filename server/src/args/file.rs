@@ -14,9 +14,10 @@ const GROUPS: [(&str, &str); 4] = [
 ];
 
 /// Keys that are spelled otherwise in a group than on the command line.
-const RENAMED: [(&str, &str); 4] = [
+const RENAMED: [(&str, &str); 5] = [
     ("peer-allowed-cn", "peer-cert-allowed-cn"),
     ("peer-allowed-hostname", "peer-cert-allowed-hostname"),
+    ("allowed-cn", "client-cert-allowed-cn"),
     ("allowed-hostname", "client-cert-allowed-hostname"),
     ("peer-skip-client-san-verification", "peer-skip-client-san-verification"),
 ];
@@ -91,9 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn transport_security_is_refused_like_its_flags() {
-        assert!(parse("client-transport-security:\n  cert-file: /a\n").is_err());
-        assert!(parse("peer-transport-security:\n  client-cert-auth: false\n").is_ok());
+    fn transport_security_becomes_flags() {
+        let yaml = "client-transport-security:\n  cert-file: /a\n  allowed-cn: [a, b]\n\
+                    peer-transport-security:\n  client-cert-auth: true\n  allowed-hostname: [c]\n";
+        let settings = parse(yaml).expect("valid");
+        assert_eq!(settings.get("cert-file"), "/a");
+        assert_eq!(settings.get("client-cert-allowed-cn"), "a,b");
+        assert_eq!(settings.get("peer-client-cert-auth"), "true");
+        assert_eq!(settings.get("peer-cert-allowed-hostname"), "c");
     }
 
     #[test]

@@ -128,32 +128,33 @@ flags! {
         "v2-deprecation" Text Meaningless "write-only" "Phase of the v2 store's end";
     }
     "Security" {
-        "cert-file" Text Missing "" "Certificate of the client port";
-        "key-file" Text Missing "" "Key of the client port";
-        "client-cert-auth" Switch Missing "false" "Demand certificates of clients";
-        "client-cert-file" Text Missing "" "Certificate for dialling clients' ports";
-        "client-key-file" Text Missing "" "Key for dialling clients' ports";
-        "client-crl-file" Text Missing "" "Revoked client certificates";
-        "client-cert-allowed-hostname" Text Missing "" "Names a client certificate may carry";
-        "trusted-ca-file" Text Missing "" "Authorities of client certificates";
-        "auto-tls" Switch Missing "false" "Make certificates for the client port";
-        "peer-cert-file" Text Missing "" "Certificate of the peer port";
-        "peer-key-file" Text Missing "" "Key of the peer port";
-        "peer-client-cert-auth" Switch Missing "false" "Demand certificates of peers";
-        "peer-client-cert-file" Text Missing "" "Certificate for dialling peers";
-        "peer-client-key-file" Text Missing "" "Key for dialling peers";
-        "peer-trusted-ca-file" Text Missing "" "Authorities of peer certificates";
-        "peer-cert-allowed-cn" Text Missing "" "Common names a peer certificate may carry";
-        "peer-cert-allowed-hostname" Text Missing "" "Names a peer certificate may carry";
-        "peer-auto-tls" Switch Missing "false" "Make certificates for the peer port";
-        "self-signed-cert-validity" Number Meaningless "1" "Years that made certificates last";
-        "peer-crl-file" Text Missing "" "Revoked peer certificates";
-        "peer-skip-client-san-verification" Switch Meaningless "false" "Do not check names in peer certificates";
-        "cipher-suites" Text Missing "" "Ciphers to offer";
+        "cert-file" Text Used "" "Certificate of the client port";
+        "key-file" Text Used "" "Key of the client port";
+        "client-cert-auth" Switch Used "false" "Demand certificates of clients";
+        "client-cert-file" Text Used "" "Certificate for dialling clients' ports";
+        "client-key-file" Text Used "" "Key for dialling clients' ports";
+        "client-crl-file" Text Used "" "Revoked client certificates";
+        "client-cert-allowed-hostname" Text Used "" "Names a client certificate may carry";
+        "trusted-ca-file" Text Used "" "Authorities of client certificates";
+        "client-cert-allowed-cn" Text Used "" "Common names a client certificate may carry; etcd has it in its file alone";
+        "auto-tls" Switch Used "false" "Make certificates for the client port";
+        "peer-cert-file" Text Used "" "Certificate of the peer port";
+        "peer-key-file" Text Used "" "Key of the peer port";
+        "peer-client-cert-auth" Switch Used "false" "Demand certificates of peers";
+        "peer-client-cert-file" Text Used "" "Certificate for dialling peers";
+        "peer-client-key-file" Text Used "" "Key for dialling peers";
+        "peer-trusted-ca-file" Text Used "" "Authorities of peer certificates";
+        "peer-cert-allowed-cn" Text Used "" "Common names a peer certificate may carry";
+        "peer-cert-allowed-hostname" Text Used "" "Names a peer certificate may carry";
+        "peer-auto-tls" Switch Used "false" "Make certificates for the peer port";
+        "self-signed-cert-validity" Number Used "1" "Years that made certificates last";
+        "peer-crl-file" Text Used "" "Revoked peer certificates";
+        "peer-skip-client-san-verification" Switch Used "false" "Do not check names in peer certificates";
+        "cipher-suites" Text Used "" "Ciphers to offer";
         "cors" Text Used "*" "Origins that browsers may come from";
         "host-whitelist" Text Used "*" "Host names that plain HTTP may ask for";
-        "tls-min-version" Text Meaningless "TLS1.2" "Oldest TLS version";
-        "tls-max-version" Text Meaningless "" "Newest TLS version";
+        "tls-min-version" Text Used "TLS1.2" "Oldest TLS version";
+        "tls-max-version" Text Used "" "Newest TLS version";
     }
     "Auth" {
         "auth-token" Text Used "simple" "Kind of tokens: 'simple', or 'jwt,sign-method=RS256,pub-key=FILE,priv-key=FILE,ttl=5m'";

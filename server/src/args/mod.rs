@@ -203,12 +203,14 @@ mod tests {
 
     #[test]
     fn what_safety_hangs_on_is_refused_and_not_ignored() {
-        let error = read(&["--client-cert-auth"], &[]).expect_err("no TLS in this version");
+        let error = read(&["--discovery=https://discovery"], &[]).expect_err("no v2 discovery");
         assert!(
-            error.to_string().contains("--client-cert-auth=true is not supported"),
+            error
+                .to_string()
+                .contains("--discovery=https://discovery is not supported"),
             "{error}"
         );
-        assert!(read(&["--client-cert-auth=false"], &[]).is_ok());
+        assert!(read(&["--discovery="], &[]).is_ok());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use taffrail_consensus::Peer;
 use taffrail_member::{cluster_id, member_id};
 
-use super::listen::{advertised, host_and_port};
+use super::listen::advertised;
+use super::url::Url;
 use crate::args::Settings;
 
 /// What the flags say about the first members.
@@ -106,7 +107,7 @@ impl Bootstrap {
             let (name, url) = pair
                 .split_once('=')
                 .with_context(|| format!("--initial-cluster: {pair:?} is not NAME=URL"))?;
-            host_and_port(url.trim()).context("--initial-cluster")?;
+            Url::parse(url.trim()).context("--initial-cluster")?;
             urls.entry(name).or_default().push(url.trim().to_owned());
         }
         Ok(urls.into_iter().map(|(name, urls)| self.member(name, urls)).collect())
@@ -175,12 +176,14 @@ pub(super) fn same_addresses(a: &[String], b: &[String]) -> bool {
     sorted(a) == sorted(b) || matches!((addresses(a), addresses(b)), (Some(a), Some(b)) if a == b)
 }
 
-fn addresses(urls: &[String]) -> Option<BTreeSet<SocketAddr>> {
+fn addresses(urls: &[String]) -> Option<BTreeSet<(bool, SocketAddr)>> {
     let mut all = BTreeSet::new();
     for url in urls {
-        let (host, port) = host_and_port(url).ok()?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        all.extend((host, port).to_socket_addrs().ok()?);
+        let Url::Tcp { secure, port, .. } = Url::parse(url).ok()? else {
+            return None;
+        };
+        let found = (Url::parse(url).ok()?.host()?, port).to_socket_addrs().ok()?;
+        all.extend(found.map(|address| (secure, address)));
     }
     Some(all)
 }

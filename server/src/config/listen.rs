@@ -1,29 +1,139 @@
 //! Where to listen, and what to tell others about it.
 
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use super::tls::{Security, TlsConfig};
+use super::url::Url;
 use crate::args::Settings;
+
+/// A place in the network or the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// An address, and which of the two languages are spoken there; maybe both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub address: Address,
+    pub plain: bool,
+    pub secure: bool,
+}
 
 #[derive(Debug, Clone, Default)]
 pub struct Listen {
-    pub client: Vec<SocketAddr>,
-    pub peer: Vec<SocketAddr>,
+    pub client: Vec<Place>,
+    pub peer: Vec<Place>,
     /// Where HTTP has ports of its own; then the client addresses speak gRPC alone.
-    pub client_http: Vec<SocketAddr>,
-    pub metrics: Vec<SocketAddr>,
+    pub client_http: Vec<Place>,
+    pub metrics: Vec<Place>,
+    /// Hosts that made certificates of the client and the peer ports are for.
+    pub client_hosts: Vec<String>,
+    pub peer_hosts: Vec<String>,
+    /// Things to tell once there is a log.
+    pub warnings: Vec<String>,
 }
 
 impl Listen {
-    pub fn new(settings: &Settings) -> Result<Self> {
-        Ok(Listen {
-            client: addresses(settings, "listen-client-urls")?,
-            peer: addresses(settings, "listen-peer-urls")?,
-            client_http: addresses(settings, "listen-client-http-urls")?,
-            metrics: addresses(settings, "listen-metrics-urls")?,
-        })
+    /// # Errors
+    /// A URL that cannot be listened on, or not securely for lack of a certificate.
+    pub fn new(settings: &Settings, tls: &TlsConfig) -> Result<Self> {
+        let mut listen = Listen {
+            client: places(settings, "listen-client-urls")?,
+            peer: places(settings, "listen-peer-urls")?,
+            client_http: places(settings, "listen-client-http-urls")?,
+            metrics: places(settings, "listen-metrics-urls")?,
+            client_hosts: hosts(settings, &["listen-client-urls", "listen-client-http-urls"]),
+            peer_hosts: hosts(settings, &["listen-peer-urls"]),
+            warnings: Vec::new(),
+        };
+        listen.check_shared(settings)?;
+        for name in ["listen-client-urls", "listen-client-http-urls"] {
+            listen.check_client(settings.get(name), &tls.client)?;
+        }
+        listen.check_metrics(&tls.client)?;
+        listen.check_peer(settings.get("listen-peer-urls"), &tls.peer)?;
+        Ok(listen)
     }
+
+    fn check_shared(&self, settings: &Settings) -> Result<()> {
+        let shared = |place: &Place| self.client.iter().any(|client| client.address == place.address);
+        ensure!(
+            !self.client_http.iter().any(shared),
+            "cannot bind both --listen-client-urls and --listen-client-http-urls on the same url {}",
+            settings.get("listen-client-http-urls")
+        );
+        Ok(())
+    }
+
+    fn check_client(&mut self, urls: &str, security: &Security) -> Result<()> {
+        for url in split(urls) {
+            ensure!(
+                !is_secure(url) || has_certificate(security),
+                "TLS key/cert (--cert-file, --key-file) must be provided for client url {url} with HTTPS scheme"
+            );
+            self.warn_plain(url, security, "http or unix", "--client-cert-auth");
+        }
+        Ok(())
+    }
+
+    fn check_peer(&mut self, urls: &str, security: &Security) -> Result<()> {
+        for url in split(urls) {
+            ensure!(
+                !is_secure(url) || has_certificate(security),
+                "cannot listen on TLS for {url}: KeyFile and CertFile are not presented"
+            );
+            self.warn_plain(url, security, "HTTP", "--peer-client-cert-auth");
+        }
+        Ok(())
+    }
+
+    fn check_metrics(&self, security: &Security) -> Result<()> {
+        ensure!(
+            has_certificate(security) || !self.metrics.iter().any(|place| place.secure),
+            "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url"
+        );
+        Ok(())
+    }
+
+    /// etcd serves a plain URL as it is asked to, and says what that leaves out.
+    fn warn_plain(&mut self, url: &str, security: &Security, scheme: &str, demand: &str) {
+        if is_secure(url) {
+            return;
+        }
+        if has_certificate(security) {
+            self.warnings.push(format!(
+                "scheme is {scheme} while key and cert files are present; ignoring key and cert files: {url}"
+            ));
+        }
+        if security.cert_auth {
+            self.warnings.push(format!(
+                "scheme is {scheme} while {demand} is enabled; ignoring client cert auth for this URL: {url}"
+            ));
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+fn has_certificate(security: &Security) -> bool {
+    security.own.is_some() || security.auto
+}
+
+fn is_secure(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("unixs://")
 }
 
 /// URLs that others are told, checked for their form only.
@@ -31,18 +141,44 @@ pub fn advertised(settings: &Settings, name: &str) -> Result<Vec<String>> {
     let urls: Vec<String> = split(settings.get(name)).map(str::to_owned).collect();
     ensure!(!urls.is_empty(), "--{name} must not be empty");
     for url in &urls {
-        host_and_port(url).with_context(|| format!("--{name}={url}"))?;
+        Url::parse(url).with_context(|| format!("--{name}={url}"))?;
     }
     Ok(urls)
 }
 
-fn addresses(settings: &Settings, name: &str) -> Result<Vec<SocketAddr>> {
-    let mut addresses = Vec::new();
+/// An address that is listed twice is one place, which speaks what either listing asks for.
+fn places(settings: &Settings, name: &str) -> Result<Vec<Place>> {
+    let mut places: Vec<Place> = Vec::new();
     for url in split(settings.get(name)) {
-        addresses.extend(address(url).with_context(|| format!("--{name}={url}"))?);
+        let (found, secure) = addresses(url).with_context(|| format!("--{name}={url}"))?;
+        for address in found {
+            let at = places.iter().position(|place| place.address == address);
+            let at = at.unwrap_or_else(|| {
+                places.push(Place {
+                    address,
+                    plain: false,
+                    secure: false,
+                });
+                places.len() - 1
+            });
+            places[at].secure |= secure;
+            places[at].plain |= !secure;
+        }
     }
-    addresses.dedup();
-    Ok(addresses)
+    let both = |place: &&Place| place.plain && place.secure && matches!(place.address, Address::Unix(_));
+    if let Some(place) = places.iter().find(both) {
+        anyhow::bail!(
+            "--{name}: one socket cannot be both unix:// and unixs://: {}",
+            place.address
+        );
+    }
+    Ok(places)
+}
+
+fn hosts(settings: &Settings, names: &[&str]) -> Vec<String> {
+    let urls = names.iter().flat_map(|name| split(settings.get(name)));
+    let hosts = urls.filter_map(|url| Url::parse(url).ok()?.host().map(str::to_owned));
+    hosts.collect()
 }
 
 fn split(urls: &str) -> impl Iterator<Item = &str> {
@@ -50,73 +186,95 @@ fn split(urls: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A listener must be told an IP address; only `localhost` is looked up, IPv4 before IPv6 as Go does.
-fn address(url: &str) -> Result<Vec<SocketAddr>> {
-    let (host, port) = host_and_port(url)?;
+fn addresses(url: &str) -> Result<(Vec<Address>, bool)> {
+    let parsed = Url::parse(url)?;
+    let (secure, port) = match parsed {
+        Url::Unix { secure, path } => return Ok((vec![Address::Unix(path.into())], secure)),
+        Url::Tcp { secure, port, .. } => (secure, port),
+    };
+    let host = parsed.host().unwrap_or_default();
     if host == "localhost" {
-        let found: Vec<_> = (host, port)
-            .to_socket_addrs()
-            .context("cannot look up localhost")?
-            .collect();
-        let v4: Vec<_> = found.iter().copied().filter(SocketAddr::is_ipv4).collect();
-        return Ok(if v4.is_empty() { found } else { v4 });
+        return Ok((localhost(port)?.into_iter().map(Address::Tcp).collect(), secure));
     }
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse();
+    let ip = host.parse();
     let ip = ip.with_context(|| format!("expected IP in URL for binding ({url})"))?;
-    Ok(vec![SocketAddr::new(ip, port)])
+    Ok((vec![Address::Tcp(SocketAddr::new(ip, port))], secure))
 }
 
-pub(super) fn host_and_port(url: &str) -> Result<(&str, u16)> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        bail!("URL scheme must be http, https, unix, or unixs: {url}");
-    };
-    match scheme {
-        "http" => {}
-        "https" => bail!("this version does not speak TLS: use http://"),
-        "unix" | "unixs" => bail!("this version does not listen on unix sockets"),
-        _ => bail!("URL scheme must be http, https, unix, or unixs: {url}"),
-    }
-    ensure!(
-        !rest.trim_end_matches('/').contains('/'),
-        "URL must not contain a path: {url}"
-    );
-    let rest = rest.trim_end_matches('/');
-    let (host, port) = rest
-        .rsplit_once(':')
-        .with_context(|| format!("URL must have a port: {url}"))?;
-    ensure!(!host.is_empty(), "URL must have a host: {url}");
-    Ok((host, port.parse().with_context(|| format!("{port:?} is not a port"))?))
+fn localhost(port: u16) -> Result<Vec<SocketAddr>> {
+    let found = ("localhost", port)
+        .to_socket_addrs()
+        .context("cannot look up localhost")?;
+    let found: Vec<_> = found.collect();
+    let v4: Vec<_> = found.iter().copied().filter(SocketAddr::is_ipv4).collect();
+    Ok(if v4.is_empty() { found } else { v4 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn listen(words: &[&str]) -> Result<Listen> {
+        let settings = Settings::read(words.iter().map(|word| (*word).to_owned()), std::iter::empty())?;
+        Listen::new(&settings, &TlsConfig::new(&settings)?)
+    }
+
+    const CERTIFICATE: [&str; 2] = ["--cert-file=c", "--key-file=k"];
+
     #[test]
     fn addresses_are_taken_apart() {
-        assert_eq!(
-            address("http://127.0.0.1:2379").expect("valid"),
-            ["127.0.0.1:2379".parse().expect("valid")]
-        );
-        assert_eq!(
-            address("http://[::1]:2379").expect("valid"),
-            ["[::1]:2379".parse().expect("valid")]
-        );
-        assert!(!address("http://localhost:2379").expect("valid").is_empty());
+        let address = |url| addresses(url).expect("valid");
+        let tcp = |text: &str| vec![Address::Tcp(text.parse().expect("an address"))];
+        assert_eq!(address("http://127.0.0.1:2379"), (tcp("127.0.0.1:2379"), false));
+        assert_eq!(address("https://[::1]:2379"), (tcp("[::1]:2379"), true));
+        assert!(!address("http://localhost:2379").0.is_empty());
+        assert!(addresses("http://etcd.example:1").is_err(), "names are not bound to");
     }
 
     #[test]
-    fn what_cannot_be_listened_on_is_refused() {
-        for url in [
-            "127.0.0.1:1",
-            "https://127.0.0.1:1",
-            "http://etcd.example:1",
-            "http://127.0.0.1",
-            "http://:1",
-            "http://127.0.0.1:99999",
-            "http://127.0.0.1:1/path",
-            "unix://a:1",
+    fn one_address_may_speak_both_languages() {
+        let both = "--listen-client-urls=http://127.0.0.1:1,https://127.0.0.1:1,unix://socket";
+        let listen = listen(&[&[both][..], &CERTIFICATE].concat()).expect("valid");
+        let spoken: Vec<_> = listen.client.iter().map(|place| (place.plain, place.secure)).collect();
+        assert_eq!(spoken, [(true, true), (true, false)]);
+        assert_eq!(
+            listen.warnings.len(),
+            2,
+            "peers have no certificate: {:?}",
+            listen.warnings
+        );
+        assert_eq!(listen.client_hosts, ["127.0.0.1", "127.0.0.1"]);
+    }
+
+    #[test]
+    fn secure_places_need_a_certificate() {
+        for (word, text) in [
+            (
+                "--listen-client-urls=https://127.0.0.1:1",
+                "TLS key/cert (--cert-file, --key-file) must be provided for client url https://127.0.0.1:1 with HTTPS",
+            ),
+            (
+                "--listen-metrics-urls=https://127.0.0.1:1",
+                "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url",
+            ),
+            (
+                "--listen-peer-urls=https://127.0.0.1:1",
+                "cannot listen on TLS for https://127.0.0.1:1",
+            ),
         ] {
-            assert!(address(url).is_err(), "{url}");
+            let error = format!("{:#}", listen(&[word]).expect_err(text));
+            assert!(error.contains(text), "{error}");
         }
+        assert!(listen(&["--listen-client-urls=https://127.0.0.1:1", "--auto-tls"]).is_ok());
+    }
+
+    #[test]
+    fn gateway_and_grpc_do_not_share_an_address() {
+        let words = [
+            "--listen-client-urls=http://127.0.0.1:1",
+            "--listen-client-http-urls=http://127.0.0.1:1",
+        ];
+        assert!(listen(&words).is_err());
+        assert!(listen(&["--listen-client-urls=unix://a,unixs://a", "--auto-tls"]).is_err());
     }
 }

@@ -7,6 +7,8 @@ mod features;
 mod http;
 mod join;
 mod listen;
+mod tls;
+mod url;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +20,9 @@ use taffrail_member::{AuthConfig, AutoCompaction, QUOTA_DEFAULT_BYTES};
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
 pub use features::Features;
 pub use join::join;
-pub use listen::{Listen, advertised};
+pub use listen::{Address, Listen, Place, advertised};
+pub use tls::{Allowed, KeyPair, Offer, Security, TlsConfig, Version};
+pub use url::Url;
 
 use crate::args::Settings;
 
@@ -31,6 +35,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub wal_dir: Option<PathBuf>,
     pub listen: Listen,
+    pub tls: TlsConfig,
     pub bootstrap: Bootstrap,
     pub client_urls: Vec<String>,
     pub auth: AuthConfig,
@@ -92,10 +97,12 @@ impl Config {
             !settings.is_given("listen-client-urls") || settings.is_given("advertise-client-urls"),
             "--advertise-client-urls is required when --listen-client-urls is set explicitly"
         );
+        let tls = TlsConfig::new(settings)?;
         Ok(Config {
             data_dir: data_dir.into(),
             wal_dir: (!wal_dir.is_empty()).then(|| wal_dir.into()),
-            listen: Listen::new(settings)?,
+            listen: Listen::new(settings, &tls)?,
+            tls,
             bootstrap: Bootstrap::new(settings, &name)?,
             client_urls: advertised(settings, "advertise-client-urls")?,
             name,

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::{Request, Response, header};
@@ -12,23 +11,22 @@ use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use taffrail_api::{Grpc, Metrics};
-use tokio::net::{TcpListener, TcpStream};
+use taffrail_api::{ClientCertificate, Grpc, Metrics};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service as _;
 
 use super::counted::Counted;
+use super::door::{Door, Knock, SILENCE_MAX, Stream};
 use crate::config::Config;
-
-/// Pause after the process ran out of descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Which requests a port answers.
 #[derive(Clone)]
 pub(super) struct Service {
     grpc: Option<Grpc>,
     routes: Router,
+    /// Whose requests these are, once a connection has shown it.
+    certificate: Option<ClientCertificate>,
 }
 
 type Body = Either<tonic::body::Body, axum::body::Body>;
@@ -52,7 +50,18 @@ impl Future for Answer {
 
 impl Service {
     pub fn new(grpc: Option<Grpc>, routes: Router) -> Self {
-        Service { grpc, routes }
+        Service {
+            grpc,
+            routes,
+            certificate: None,
+        }
+    }
+
+    fn of(&self, certificate: Option<ClientCertificate>) -> Self {
+        Service {
+            certificate,
+            ..self.clone()
+        }
     }
 }
 
@@ -61,7 +70,10 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     type Error = Infallible;
     type Future = Answer;
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
+    fn call(&self, mut request: Request<Incoming>) -> Answer {
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
         match &self.grpc {
             Some(grpc) if is_grpc(&request) => Answer::Grpc(grpc.call(request)),
             _ => {
@@ -88,7 +100,10 @@ pub(super) struct Connections {
 impl Connections {
     pub fn new(config: &Config, metrics: Arc<Metrics>, stopped: watch::Receiver<bool>) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(SILENCE_MAX);
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -103,7 +118,7 @@ impl Connections {
     }
 
     /// Accepts from when the door opens until told to stop, then waits for its connections.
-    pub async fn accept(mut self, door: TcpListener, service: Service, mut opened: watch::Receiver<bool>) {
+    pub async fn accept(mut self, door: Door, service: Service, mut opened: watch::Receiver<bool>) {
         let mut open = JoinSet::new();
         tokio::select! {
             () = told(&mut opened) => {}
@@ -112,13 +127,7 @@ impl Connections {
         loop {
             tokio::select! {
                 () = told(&mut self.stopped) => break,
-                accepted = door.accept() => match accepted {
-                    Ok((stream, _)) => drop(open.spawn(self.clone().talk(stream, service.clone()))),
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_RETRY).await;
-                    }
-                },
+                knock = door.knock() => drop(open.spawn(self.clone().welcome(knock, service.clone()))),
                 Some(_) = open.join_next() => {}
             }
         }
@@ -126,11 +135,17 @@ impl Connections {
         while open.join_next().await.is_some() {}
     }
 
-    async fn talk(mut self, stream: TcpStream, service: Service) {
-        // Without this every small answer waits for the acknowledgement of the last one.
-        if let Err(error) = stream.set_nodelay(true) {
-            return tracing::debug!(%error, "a connection closed at once");
+    async fn welcome(mut self, knock: Knock, service: Service) {
+        let entered = tokio::select! {
+            entered = knock.enter() => entered,
+            () = told(&mut self.stopped) => None,
+        };
+        if let Some((stream, certificate)) = entered {
+            self.talk(stream, service.of(certificate)).await;
         }
+    }
+
+    async fn talk(mut self, stream: Stream, service: Service) {
         let io = TokioIo::new(Counted::new(stream, Arc::clone(&self.metrics)));
         let mut connection = pin!(self.builder.serve_connection_with_upgrades(io, service));
         let ended = tokio::select! {

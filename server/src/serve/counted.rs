@@ -8,15 +8,14 @@ use std::task::{Context, Poll, ready};
 
 use taffrail_api::Metrics;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-pub(super) struct Counted {
-    stream: TcpStream,
+pub(super) struct Counted<S> {
+    stream: S,
     metrics: Arc<Metrics>,
 }
 
-impl Counted {
-    pub fn new(stream: TcpStream, metrics: Arc<Metrics>) -> Self {
+impl<S> Counted<S> {
+    pub fn new(stream: S, metrics: Arc<Metrics>) -> Self {
         Counted { stream, metrics }
     }
 
@@ -26,7 +25,7 @@ impl Counted {
     }
 }
 
-impl AsyncRead for Counted {
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
@@ -36,7 +35,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let bytes = ready!(Pin::new(&mut self.stream).poll_write(cx, buf))?;
         self.sent(bytes)

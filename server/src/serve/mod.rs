@@ -2,35 +2,34 @@
 
 mod connection;
 mod counted;
+mod door;
 mod peers;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::Router;
 use taffrail_api::{Api, Grpc, Metrics};
 use taffrail_consensus::PeerService;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::Config;
+use crate::config::{Config, Place};
+use crate::tls::{Listener, Tls};
 use connection::{Connections, Service};
+use door::Door;
 use peers::Peers;
 
 /// How long requests under way may take after the member was told to stop.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
-/// Connections the kernel holds before they are accepted.
-const BACKLOG_CONNECTIONS: u32 = 4096;
 
 /// Every port, bound before anything else is woken: a port in use is found out first.
 pub struct Doors {
-    client: Vec<TcpListener>,
-    peer: Vec<TcpListener>,
-    client_http: Vec<TcpListener>,
-    metrics: Vec<TcpListener>,
+    client: Vec<Door>,
+    peer: Vec<Door>,
+    client_http: Vec<Door>,
+    metrics: Vec<Door>,
 }
 
 /// What runs behind the doors.
@@ -41,12 +40,19 @@ pub struct Serving {
 }
 
 impl Doors {
-    pub async fn open(config: &Config) -> Result<Self> {
+    /// # Errors
+    /// A place that cannot be listened on, named by its address.
+    pub async fn open(config: &Config, tls: &Tls) -> Result<Self> {
+        let listen = &config.listen;
+        let bind = |places: &[Place], tls: &Option<Arc<Listener>>| -> Result<Vec<Door>> {
+            let door = |place| Door::open(place, config.reuse_port, tls.as_ref());
+            places.iter().map(door).collect()
+        };
         Ok(Doors {
-            client: bind(&config.listen.client, config)?,
-            peer: bind(&config.listen.peer, config)?,
-            client_http: bind(&config.listen.client_http, config)?,
-            metrics: bind(&config.listen.metrics, config)?,
+            client: bind(&listen.client, &tls.client)?,
+            peer: bind(&listen.peer, &tls.peer)?,
+            client_http: bind(&listen.client_http, &tls.client)?,
+            metrics: bind(&listen.metrics, &tls.client)?,
         })
     }
 
@@ -92,16 +98,14 @@ impl Serving {
         self.open.send_replace(true);
     }
 
-    fn accept(
-        &mut self,
-        doors: Vec<TcpListener>,
-        connections: &Connections,
-        service: &Service,
-        open: &watch::Receiver<bool>,
-    ) {
+    fn accept(&mut self, doors: Vec<Door>, connections: &Connections, service: &Service, open: &watch::Receiver<bool>) {
         for door in doors {
-            if let Ok(address) = door.local_addr() {
+            let Place { address, plain, secure } = &door.place;
+            if *plain {
                 tracing::info!(%address, "serving client traffic insecurely; this is strongly discouraged!");
+            }
+            if *secure {
+                tracing::info!(%address, "serving client traffic securely");
             }
             self.loops
                 .spawn(connections.clone().accept(door, service.clone(), open.clone()));
@@ -116,27 +120,4 @@ impl Serving {
             tracing::warn!("some requests did not finish in time and are dropped");
         }
     }
-}
-
-fn bind(addresses: &[SocketAddr], config: &Config) -> Result<Vec<TcpListener>> {
-    let bind = |address: &SocketAddr| {
-        let listener = bind_one(*address, config);
-        listener.with_context(|| format!("cannot listen on {address}: is the port in use?"))
-    };
-    addresses.iter().map(bind).collect()
-}
-
-fn bind_one(address: SocketAddr, config: &Config) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    // Go sets this on every listener, so that a restart does not wait for old connections.
-    socket.set_reuseaddr(true)?;
-    if config.reuse_port {
-        socket.set_reuseport(true)?;
-    }
-    socket.bind(address)?;
-    socket.listen(BACKLOG_CONNECTIONS)
 }

@@ -6,13 +6,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use taffrail_consensus::PeerService;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use super::door::{Door, Knock};
 
 /// What may be on its way unread on one stream.
 const WINDOW_BYTES: u32 = 16 << 20;
-/// Pause after the process ran out of descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// Accepts peers until dropped; every connection ends with it.
 pub struct Peers {
@@ -21,38 +20,30 @@ pub struct Peers {
 
 impl Peers {
     /// `dead_after` bounds how long a connection may be silent.
-    pub fn serve(doors: Vec<TcpListener>, service: &PeerService, dead_after: Duration) -> Self {
+    pub fn serve(doors: Vec<Door>, service: &PeerService, dead_after: Duration) -> Self {
         let mut loops = JoinSet::new();
         for door in doors {
-            if let Ok(address) = door.local_addr() {
-                tracing::info!(%address, "serving peer traffic");
-            }
+            tracing::info!(address = %door.place.address, "serving peer traffic");
             loops.spawn(accept(door, service.clone(), dead_after));
         }
         Peers { _loops: loops }
     }
 }
 
-async fn accept(door: TcpListener, service: PeerService, dead_after: Duration) {
+async fn accept(door: Door, service: PeerService, dead_after: Duration) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = door.accept() => match accepted {
-                Ok((stream, _)) => drop(open.spawn(talk(stream, service.clone(), dead_after))),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a peer");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                }
-            },
+            knock = door.knock() => drop(open.spawn(talk(knock, service.clone(), dead_after))),
             Some(_) = open.join_next() => {}
         }
     }
 }
 
-async fn talk(stream: TcpStream, service: PeerService, dead_after: Duration) {
-    if let Err(error) = stream.set_nodelay(true) {
-        return tracing::debug!(%error, "a peer closed at once");
-    }
+async fn talk(knock: Knock, service: PeerService, dead_after: Duration) {
+    let Some((stream, _)) = knock.enter().await else {
+        return;
+    };
     let mut builder = Builder::new(TokioExecutor::new()).http2_only();
     builder
         .http2()

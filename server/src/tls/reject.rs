@@ -1,0 +1,62 @@
+//! Telling of connections that were turned away, but never without end.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Beyond these, lines are only counted.
+const LINES_PER_SECOND_MAX: u32 = 10;
+
+/// The lines of one second.
+#[derive(Debug)]
+struct Second {
+    began: Instant,
+    lines: u32,
+    unsaid: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Quota(Mutex<Second>);
+
+impl Quota {
+    pub fn new() -> Self {
+        Quota(Mutex::new(Second {
+            began: Instant::now(),
+            lines: 0,
+            unsaid: 0,
+        }))
+    }
+
+    /// How many lines were left out since the last one, if one more may be written now.
+    pub fn take(&self) -> Option<u64> {
+        self.take_at(Instant::now())
+    }
+
+    fn take_at(&self, now: Instant) -> Option<u64> {
+        let mut second = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if now.duration_since(second.began) >= Duration::from_secs(1) {
+            second.began = now;
+            second.lines = 0;
+        }
+        if second.lines == LINES_PER_SECOND_MAX {
+            second.unsaid += 1;
+            return None;
+        }
+        second.lines += 1;
+        Some(std::mem::take(&mut second.unsaid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_counted_and_not_told() {
+        let (quota, now) = (Quota::new(), Instant::now());
+        let told = (0..1000).filter(|_| quota.take_at(now).is_some()).count();
+        assert_eq!(told, LINES_PER_SECOND_MAX as usize);
+        let left_out = 1000 - u64::from(LINES_PER_SECOND_MAX);
+        assert_eq!(quota.take_at(now + Duration::from_secs(1)), Some(left_out));
+        assert_eq!(quota.take_at(now + Duration::from_secs(1)), Some(0));
+    }
+}
