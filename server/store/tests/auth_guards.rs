@@ -95,7 +95,8 @@ fn only(fixture: &mut Fixture, request: &InternalRaftRequest, may: &[&str]) {
 
 #[test]
 fn keys_are_written_by_who_may_write_and_told_to_who_may_read_them() {
-    let table: [(InternalRaftRequest, &[&str]); 10] = [
+    let everybody: &[&str] = &["root", "both", "writer", "reader", "guest"];
+    let table: [(InternalRaftRequest, &[&str]); 11] = [
         (put("b", "v"), &["root", "both", "writer"]),
         (put("n", "v"), &["root"]),
         (put_with(put_and_tell("b")), &["root", "both"]),
@@ -111,7 +112,8 @@ fn keys_are_written_by_who_may_write_and_told_to_who_may_read_them() {
         (delete_without_prev_kv("a", "o"), &["root"]),
         (delete_without_prev_kv("a", "\0"), &["root"]),
         (delete("a", "n"), &["root", "both"]),
-        (grant(1, 60), &["root", "both", "writer", "reader", "guest"]),
+        (grant(1, 60), everybody),
+        (alarm(AlarmAction::Get, AlarmType::None), everybody),
     ];
     let mut fixture = Fixture::guarded();
     for (request, may) in table {

@@ -1,8 +1,8 @@
 //! What the entry's caller may do at the moment at which it is applied: since it was proposed, users and roles may
 //! have changed.
 
-use taffrail_proto::etcdserverpb::InternalRaftRequest;
 use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
+use taffrail_proto::etcdserverpb::{AlarmRequest, InternalRaftRequest};
 
 use super::lease;
 use crate::auth::{Auth, AuthError, Caller, Guard, PermitError, Permitted};
@@ -81,13 +81,8 @@ fn permit(writer: &Writer, auth: &Auth, caller: &Caller, request: &InternalRaftR
     if let Some(revoke) = lease_revoke {
         return permit_revoke(auth, caller, || guard()?.lease(revoke.id, true));
     }
-    if lease_grant.is_some() {
+    if lease_grant.is_some() || alarm.as_ref().is_some_and(only_asks) {
         return Ok(auth.permit_user(caller)?);
-    }
-    let looks_at_alarms = alarm.as_ref().is_some_and(|alarm| alarm.action() == AlarmAction::Get);
-    if looks_at_alarms {
-        // Whoever has a name may, which was asked before.
-        return Ok(());
     }
     if compaction.is_some() || alarm.is_some() {
         return permit_upkeep(auth, caller);
@@ -115,6 +110,10 @@ fn permit_revoke(auth: &Auth, caller: &Caller, every_key: impl FnOnce() -> Permi
         Ok(()) => Ok(()),
         Err(_) => every_key(),
     }
+}
+
+fn only_asks(alarm: &AlarmRequest) -> bool {
+    alarm.action == AlarmAction::Get as i32
 }
 
 /// Members compact and raise alarms on their own account, which is nobody's; clients get so far only by name.
