@@ -9,7 +9,7 @@ use taffrail_proto::etcdserverpb::watch_client::WatchClient;
 use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
 use taffrail_proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
 use tonic::Streaming;
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::wait;
@@ -65,6 +65,13 @@ impl Client {
     pub async fn watch_with_leader(&self) -> WatchStream {
         let (requests, outgoing) = unbounded();
         self.open(requests, demanding_leader(outgoing))
+    }
+    /// One with metadata of its own.
+    pub async fn watch_as(&self, sign: impl FnOnce(&mut MetadataMap)) -> WatchStream {
+        let (requests, outgoing) = unbounded();
+        let mut outgoing = tonic::Request::new(outgoing);
+        sign(outgoing.metadata_mut());
+        self.open(requests, outgoing)
     }
     fn open(
         &self,

@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::status::{AUTH_OLD_REVISION, COMPACTED, PERMISSION_DENIED, Refusal, STOPPED, USER_EMPTY};
+use crate::status::{AUTH_OLD_REVISION, COMPACTED, INVALID_AUTH_TOKEN, Refusal, STOPPED, USER_EMPTY};
 use crate::{Api, GRPC_OVERHEAD_BYTES, status};
 
 #[tonic::async_trait]
@@ -75,7 +75,7 @@ impl Api {
         }
         match self.permit_watch(credentials, &create).await {
             Ok(()) => open(stream, create),
-            Err(refusal) => stream.refuse(refusal.text),
+            Err(refusal) => stream.refuse(refusal_reason(refusal)),
         }
     }
 
@@ -84,10 +84,17 @@ impl Api {
         let caller = self.member().identify(credentials).await;
         let caller = caller.map_err(|error| status::access_refusal(&error.into()))?;
         let permitted = self.member().permit_watch(&caller, &create.key, &create.range_end);
-        permitted.map_err(|error| match status::auth(&error) {
-            refusal @ (AUTH_OLD_REVISION | USER_EMPTY) => refusal,
-            _ => PERMISSION_DENIED,
-        })
+        permitted.map_err(|error| status::auth(&error))
+    }
+}
+
+/// etcd tells these as a whole status in words, unlike its other reasons.
+fn refusal_reason(refusal: Refusal) -> &'static str {
+    match refusal {
+        INVALID_AUTH_TOKEN => "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token",
+        AUTH_OLD_REVISION => "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old",
+        USER_EMPTY => "rpc error: code = InvalidArgument desc = etcdserver: user name is empty",
+        _ => "rpc error: code = PermissionDenied desc = etcdserver: permission denied",
     }
 }
 
