@@ -22,6 +22,7 @@ mod lock;
 mod maintenance;
 pub mod metrics;
 mod queue;
+mod range_stream;
 mod status;
 mod watch;
 
