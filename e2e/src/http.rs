@@ -91,6 +91,9 @@ impl Exchange {
             }
             self.head = Some(head);
         }
+        if let Some(length) = whole_length(self.head()) {
+            return self.whole(length).await;
+        }
         let mut length = String::new();
         self.answers.read_line(&mut length).await?;
         let length = usize::from_str_radix(length.trim(), 16).expect("a chunk has a length");
@@ -99,6 +102,21 @@ impl Exchange {
         chunk.truncate(length);
         Ok(String::from_utf8_lossy(&chunk).into_owned())
     }
+}
+
+impl Exchange {
+    /// An answer that is not in chunks.
+    async fn whole(&mut self, length: usize) -> std::io::Result<String> {
+        let mut body = vec![0; length];
+        self.answers.read_exact(&mut body).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+fn whole_length(head: &str) -> Option<usize> {
+    let head = head.to_lowercase();
+    let (_, rest) = head.split_once("content-length: ")?;
+    rest.lines().next()?.parse().ok()
 }
 
 fn parse(answer: &str) -> Answer {
