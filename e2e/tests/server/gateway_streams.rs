@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use taffrail_e2e::http::Exchange;
 use taffrail_e2e::requests::{grant, put};
-use taffrail_e2e::{Member, http};
+use taffrail_e2e::{Member, http, wait};
 
 fn parsed(line: &str) -> Value {
     assert!(line.ends_with('\n'), "a line each: {line:?}");
@@ -126,4 +126,25 @@ async fn an_election_is_observed_in_lines() {
         200
     );
     assert_eq!(parsed(&observed.hear().await)["result"]["kv"]["value"], "dg==");
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_waits_for_nothing_any_more() {
+    let member = Member::fresh().await;
+    member.grant(grant(600, 1)).await;
+    member.grant(grant(600, 2)).await;
+    let lock = |lease| format!(r#"{{"name":"bA==","lease":"{lease}"}}"#);
+    assert_eq!(
+        http::post(&member.address(), "/v3/lock/lock", &lock(1)).await.status,
+        200
+    );
+    let mut waiting = Exchange::post(&member.address(), "/v3/lock/lock").await;
+    waiting.say(&lock(2)).await;
+    waiting.say("").await;
+    wait::until("the waiter to be in line", async || member.text("l/2").await).await;
+    drop(waiting);
+    wait::until("its key to go", async || {
+        member.text("l/2").await.is_none().then_some(())
+    })
+    .await;
 }
