@@ -8,6 +8,8 @@ use taffrail_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use taffrail_proto::etcdserverpb::watch_client::WatchClient;
 use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
 use taffrail_proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+use taffrail_proto::v3electionpb::election_client::ElectionClient;
+use taffrail_proto::v3lockpb::lock_client::LockClient;
 use tonic::Streaming;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -49,6 +51,12 @@ impl Client {
     }
     pub fn cluster(&self) -> ClusterClient<Channel> {
         ClusterClient::new(self.channel())
+    }
+    pub fn lock(&self) -> LockClient<Channel> {
+        LockClient::new(self.channel())
+    }
+    pub fn election(&self) -> ElectionClient<Channel> {
+        ElectionClient::new(self.channel())
     }
     /// The client library that others use.
     pub async fn library(&self) -> etcd_client::Client {

@@ -1,7 +1,8 @@
 //! Just enough HTTP/1.1 to look at a page.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::wait;
 
@@ -22,9 +23,13 @@ pub async fn post(address: &str, path: &str, body: &str) -> Answer {
 }
 
 pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Answer {
+    request_with(address, method, path, &format!("Host: {address}\r\n"), body).await
+}
+
+/// With `headers` of the caller's, each with its line end.
+pub async fn request_with(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");
     let answer = wait::for_it(path, async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;
@@ -34,6 +39,84 @@ pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Ans
         std::io::Result::Ok(answer)
     });
     parse(&String::from_utf8_lossy(&answer.await.expect("the member answers")))
+}
+
+/// A request whose body goes on while its answer comes in, both in chunks.
+pub struct Exchange {
+    requests: OwnedWriteHalf,
+    answers: BufReader<OwnedReadHalf>,
+    /// Of the answer, read as far as its first empty line.
+    head: Option<String>,
+}
+
+impl Exchange {
+    pub async fn post(address: &str, path: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the member listens");
+        let (answers, mut requests) = stream.into_split();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        requests.write_all(head.as_bytes()).await.expect("the member reads");
+        Exchange {
+            requests,
+            answers: BufReader::new(answers),
+            head: None,
+        }
+    }
+
+    /// One more chunk of the body; an empty one ends it.
+    pub async fn say(&mut self, text: &str) {
+        let chunk = format!("{:x}\r\n{text}\r\n", text.len());
+        self.requests
+            .write_all(chunk.as_bytes())
+            .await
+            .expect("the member reads");
+    }
+
+    /// What comes next: a chunk of the answer, empty at its end.
+    pub async fn hear(&mut self) -> String {
+        wait::for_it("a chunk of the answer", self.chunk())
+            .await
+            .expect("the member goes on")
+    }
+
+    /// The head of the answer, once something was heard.
+    pub fn head(&self) -> &str {
+        self.head.as_deref().expect("an answer was heard")
+    }
+
+    async fn chunk(&mut self) -> std::io::Result<String> {
+        if self.head.is_none() {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                self.answers.read_line(&mut head).await?;
+            }
+            self.head = Some(head);
+        }
+        if let Some(length) = whole_length(self.head()) {
+            return self.whole(length).await;
+        }
+        let mut length = String::new();
+        self.answers.read_line(&mut length).await?;
+        let length = usize::from_str_radix(length.trim(), 16).expect("a chunk has a length");
+        let mut chunk = vec![0; length + 2];
+        self.answers.read_exact(&mut chunk).await?;
+        chunk.truncate(length);
+        Ok(String::from_utf8_lossy(&chunk).into_owned())
+    }
+}
+
+impl Exchange {
+    /// An answer that is not in chunks.
+    async fn whole(&mut self, length: usize) -> std::io::Result<String> {
+        let mut body = vec![0; length];
+        self.answers.read_exact(&mut body).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+fn whole_length(head: &str) -> Option<usize> {
+    let head = head.to_lowercase();
+    let (_, rest) = head.split_once("content-length: ")?;
+    rest.lines().next()?.parse().ok()
 }
 
 fn parse(answer: &str) -> Answer {

@@ -19,6 +19,7 @@ pub struct MemberBuilder {
     /// The program under test, if it is none other.
     program: Option<PathBuf>,
     args: Vec<String>,
+    variables: Vec<(String, String)>,
     data_dir: Option<PathBuf>,
     metrics: bool,
 }
@@ -27,6 +28,7 @@ pub struct MemberBuilder {
 pub struct Member {
     program: PathBuf,
     args: Vec<String>,
+    variables: Vec<(String, String)>,
     folder: TempDir,
     data_dir: PathBuf,
     client_port: u16,
@@ -52,6 +54,11 @@ impl MemberBuilder {
     /// One more flag, as `--name=value`.
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
+        self
+    }
+    /// One more variable of the environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
     /// Starts on a folder that outlives the member.
@@ -89,6 +96,7 @@ impl MemberBuilder {
         Member {
             program: self.program.unwrap_or_else(|| program::taffrail().to_path_buf()),
             args: self.args,
+            variables: self.variables,
             data_dir: self.data_dir.unwrap_or_else(|| folder.path().join("data")),
             folder,
             client_port,
@@ -203,6 +211,7 @@ impl Member {
         command
             .args(self.flags())
             .args(&self.args)
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors);

@@ -100,15 +100,4 @@ impl Api {
         let changed = self.member().change_auth(&caller, change).await;
         changed.map_err(status::auth_change)
     }
-
-    /// Whether the spoken version is this minor one or a later.
-    pub(crate) fn speaks(&self, minor: (u32, u32)) -> bool {
-        let mut parts = self
-            .member()
-            .config()
-            .version
-            .split('.')
-            .map(|part| part.parse().unwrap_or(0));
-        (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= minor
-    }
 }

@@ -1,10 +1,15 @@
 //! etcdserverpb.KV
 
+use std::pin::Pin;
+
+use futures::Stream;
 use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::kv_server::Kv;
 use tonic::{Request, Response, Status};
 
-use crate::{Api, check, status};
+use crate::errand::Errand;
+use crate::status::NO_RANGE_STREAM;
+use crate::{Api, check, range_stream, status};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -21,13 +26,18 @@ impl Kv for Api {
         self.respond(self.member().range(&caller, request).await.map_err(status::read)?)
     }
 
-    type RangeStreamStream = tokio_stream::Empty<Result<pb::RangeStreamResponse, Status>>;
+    type RangeStreamStream = Pin<Box<dyn Stream<Item = Result<pb::RangeStreamResponse, Status>> + Send>>;
 
-    /// Not part of the contract of 3.6; clients fall back to Range on this code.
-    async fn range_stream(&self, _: Request<pb::RangeRequest>) -> Answer<Self::RangeStreamStream> {
-        Err(Status::unimplemented(
-            "unknown method RangeStream for service etcdserverpb.KV",
-        ))
+    /// Not part of the contract of 3.6; clients fall back to Range.
+    async fn range_stream(&self, request: Request<pb::RangeRequest>) -> Answer<Self::RangeStreamStream> {
+        if !self.speaks(range_stream::SINCE) {
+            return Err(NO_RANGE_STREAM.into());
+        }
+        let (errand, request) = Errand::of(self, request);
+        check::range(&request)?;
+        range_stream::check(&request)?;
+        let pieces = range_stream::pieces(errand, request, self.0.config.request_bytes_max);
+        Ok(Response::new(Box::pin(pieces)))
     }
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Answer<pb::PutResponse> {

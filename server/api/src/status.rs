@@ -91,20 +91,32 @@ refusals! {
     UNKNOWN_METHOD: Unknown, "unknown method";
 }
 
-/// Errors of etcd's concurrency library, which has no codes and no prefix (client/v3/concurrency).
-const fn uncoded(text: &'static str) -> Refusal {
-    Refusal {
-        code: Code::Unknown,
-        text,
-    }
+/// etcd says some things without its prefix.
+const fn bare(code: Code, text: &'static str) -> Refusal {
+    Refusal { code, text }
 }
 
-/// etcd has no code for it, so its inner text reaches the wire.
-const NO_PASSWORD_USER: Refusal = uncoded("auth: authentication failed, password was given for no password user");
-pub(crate) const SESSION_EXPIRED: Refusal = uncoded("mutex: session is expired");
-pub(crate) const NOT_ELECTED_LEADER: Refusal = uncoded("election: not leader");
-pub(crate) const NO_ELECTED_LEADER: Refusal = uncoded("election: no leader");
-pub(crate) const MISSING_LEADER_KEY: Refusal = uncoded("\"leader\" field must be provided");
+// etcd has no code for it, so its inner text reaches the wire.
+const NO_PASSWORD_USER: Refusal = bare(
+    Code::Unknown,
+    "auth: authentication failed, password was given for no password user",
+);
+
+// Of its concurrency library, which has no codes (client/v3/concurrency).
+pub(crate) const SESSION_EXPIRED: Refusal = bare(Code::Unknown, "mutex: session is expired");
+pub(crate) const NOT_ELECTED_LEADER: Refusal = bare(Code::Unknown, "election: not leader");
+pub(crate) const NO_ELECTED_LEADER: Refusal = bare(Code::Unknown, "election: no leader");
+pub(crate) const MISSING_LEADER_KEY: Refusal = bare(Code::Unknown, "\"leader\" field must be provided");
+
+// Signs for a client to fall back to Range.
+pub(crate) const NO_RANGE_STREAM: Refusal = bare(
+    Code::Unimplemented,
+    "unknown method RangeStream for service etcdserverpb.KV",
+);
+pub(crate) const NO_CUSTOM_ORDER: Refusal =
+    bare(Code::Unimplemented, "RangeStream does not support custom sort orders");
+pub(crate) const NO_REVISION_FILTERS: Refusal =
+    bare(Code::Unimplemented, "RangeStream does not support revision filters");
 
 /// etcd's Lock and Election are clients of their own server, and lose the code of its errors on the way. That the
 /// server stops stays visible: another member can be asked.

@@ -6,6 +6,7 @@
 
 mod answers;
 mod documents;
+mod end;
 mod error;
 mod json;
 mod metadata;

@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::answers::Answers;
-use super::documents::{Documents, End};
+use super::documents::Documents;
+use super::end::End;
 use super::routes::Route;
 use super::{Gateway, Outgoing, error, success, text};
 

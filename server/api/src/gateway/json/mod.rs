@@ -8,6 +8,8 @@ mod number;
 mod place;
 mod read;
 mod scalar;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(super) use read::{ReadError, document, message};

@@ -1,7 +1,7 @@
 //! Whole numbers in any form JSON has for them.
 
 /// What stands for more digits than any number of 64 bits has.
-const DIGITS_MAX: i64 = 20;
+const DIGITS_MAX: u64 = 20;
 
 /// `text` is a JSON number. None if it is not whole or too large; `1e2` and `2.0` are whole.
 pub(super) fn whole(text: &str) -> Option<i128> {
@@ -18,7 +18,7 @@ fn shift(digits: &str, by: i64) -> Option<i128> {
     let number: i128 = digits.parse().ok()?;
     match by {
         _ if number == 0 => Some(0),
-        by if by > DIGITS_MAX || by < -DIGITS_MAX => None,
+        by if by.unsigned_abs() > DIGITS_MAX => None,
         by if by >= 0 => number.checked_mul(10i128.pow(by as u32)),
         by => {
             let divisor = 10i128.pow(by.unsigned_abs() as u32);

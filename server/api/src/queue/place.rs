@@ -1,91 +1,16 @@
-//! A line of keys under one name, ordered by when they were created: who is first has the lock, or leads (etcd
-//! client/v3/concurrency).
-//!
-//! Always holds: whoever is let in was first, and its own key still there, at one moment: no lock is given to a
-//! waiter whose lease has ended meanwhile. A waiter that leaves takes its key along.
+//! One waiter's place in line: taken, waited with, left.
 
 use bytes::Bytes;
 use taffrail_proto::etcdserverpb as pb;
-use taffrail_proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
-use taffrail_proto::etcdserverpb::range_request::{SortOrder, SortTarget};
-use taffrail_proto::etcdserverpb::request_op::Request;
-use taffrail_proto::etcdserverpb::response_op::Response;
 use taffrail_proto::mvccpb::KeyValue;
 use taffrail_proto::mvccpb::event::EventType;
 use tokio::sync::oneshot;
 use tonic::Status;
 
+use super::line::Line;
+use super::steps::{created_at, first_of, get, leave, put, range, txn};
 use crate::errand::Errand;
 use crate::status::{Refusal, STOPPED};
-
-/// How long the lease of a caller without one lives (etcd concurrency/session.go).
-const LEASE_TTL_S: i64 = 60;
-
-/// The caller's lease, or a fresh one that nobody keeps alive.
-pub(crate) async fn lease(errand: &Errand, lease: i64) -> Result<i64, Status> {
-    if lease != 0 {
-        return Ok(lease);
-    }
-    let ttl = LEASE_TTL_S;
-    Ok(errand.grant(pb::LeaseGrantRequest { ttl, id: 0 }).await?.id)
-}
-
-/// All keys of one name.
-#[derive(Clone)]
-pub(crate) struct Line {
-    prefix: Bytes,
-}
-
-impl Line {
-    pub fn of(name: &[u8]) -> Self {
-        Line {
-            prefix: [name, b"/"].concat().into(),
-        }
-    }
-
-    /// The key that stands for a lease.
-    fn key(&self, lease: i64) -> Bytes {
-        let sign = if lease < 0 { "-" } else { "" };
-        let number = format!("{sign}{:x}", lease.unsigned_abs());
-        [&self.prefix, number.as_bytes()].concat().into()
-    }
-
-    /// What follows a slash ends the prefix.
-    fn end(&self) -> Bytes {
-        [&self.prefix[..self.prefix.len() - 1], b"0"].concat().into()
-    }
-
-    /// The key that was created first.
-    pub fn first(&self) -> pb::RangeRequest {
-        pb::RangeRequest {
-            key: self.prefix.clone(),
-            range_end: self.end(),
-            limit: 1,
-            sort_order: SortOrder::Ascend.into(),
-            sort_target: SortTarget::Create.into(),
-            ..Default::default()
-        }
-    }
-
-    /// Everything that happens in it from `start_revision` on.
-    pub fn watch(&self, start_revision: i64) -> pb::WatchCreateRequest {
-        pb::WatchCreateRequest {
-            key: self.prefix.clone(),
-            range_end: self.end(),
-            start_revision,
-            ..Default::default()
-        }
-    }
-
-    /// The last key that was created before `create_revision`.
-    fn before(&self, create_revision: i64) -> pb::RangeRequest {
-        pb::RangeRequest {
-            sort_order: SortOrder::Descend.into(),
-            max_create_revision: create_revision - 1,
-            ..self.first()
-        }
-    }
-}
 
 /// What one waiter wants to stand in line with.
 pub(crate) struct Wish {
@@ -232,91 +157,4 @@ async fn enter(errand: Errand, wish: Wish) -> Result<Place, Status> {
         expired,
         kept: false,
     })
-}
-
-/// Deletes a key if it is still the same.
-pub(crate) fn leave(key: &Bytes, create_revision: i64) -> pb::TxnRequest {
-    let delete = Request::RequestDeleteRange(pb::DeleteRangeRequest {
-        key: key.clone(),
-        ..Default::default()
-    });
-    txn(vec![created_at(key, create_revision)], vec![op(delete)], Vec::new())
-}
-
-/// Gives a key another value if it is still the same.
-pub(crate) fn proclaim(held: pb::Compare, value: Bytes, lease: i64) -> pb::TxnRequest {
-    let put = put(&held.key, value, lease);
-    txn(vec![held], vec![put], Vec::new())
-}
-
-pub(crate) fn created_at(key: &Bytes, revision: i64) -> pb::Compare {
-    pb::Compare {
-        result: CompareResult::Equal.into(),
-        target: CompareTarget::Create.into(),
-        key: key.clone(),
-        target_union: Some(TargetUnion::CreateRevision(revision)),
-        ..Default::default()
-    }
-}
-
-fn txn(compare: Vec<pb::Compare>, success: Vec<pb::RequestOp>, failure: Vec<pb::RequestOp>) -> pb::TxnRequest {
-    pb::TxnRequest {
-        compare,
-        success,
-        failure,
-    }
-}
-
-fn put(key: &Bytes, value: Bytes, lease: i64) -> pb::RequestOp {
-    op(Request::RequestPut(pb::PutRequest {
-        key: key.clone(),
-        value,
-        lease,
-        ..Default::default()
-    }))
-}
-
-fn get(key: &Bytes) -> pb::RequestOp {
-    range(pb::RangeRequest {
-        key: key.clone(),
-        ..Default::default()
-    })
-}
-
-fn range(range: pb::RangeRequest) -> pb::RequestOp {
-    op(Request::RequestRange(range))
-}
-
-fn op(request: Request) -> pb::RequestOp {
-    pb::RequestOp { request: Some(request) }
-}
-
-fn first_of(response: Option<Response>) -> Option<KeyValue> {
-    match response {
-        Some(Response::ResponseRange(found)) => found.kvs.into_iter().next(),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_has_the_keys_below_its_name_and_no_others() {
-        let line = Line::of(b"my/lock");
-        assert_eq!(line.key(0x7b), "my/lock/7b");
-        assert_eq!(line.key(-0x7b), "my/lock/-7b");
-        assert_eq!(line.first().key, "my/lock/");
-        assert_eq!(line.end(), "my/lock0");
-        assert_eq!(Line::of(b"").first().key, "/");
-    }
-
-    #[test]
-    fn who_came_before_is_the_last_one_created_earlier() {
-        let before = Line::of(b"l").before(7);
-        assert_eq!((before.max_create_revision, before.limit), (6, 1));
-        assert_eq!(before.sort_order(), SortOrder::Descend);
-        assert_eq!(before.sort_target(), SortTarget::Create);
-    }
 }

@@ -1,11 +1,10 @@
 //! v3electionpb.Election
 
+mod observe;
+
 use std::pin::Pin;
 
 use futures::Stream;
-use taffrail_proto::etcdserverpb as pb;
-use taffrail_proto::mvccpb::KeyValue;
-use taffrail_proto::mvccpb::event::EventType;
 use taffrail_proto::v3electionpb::election_server::Election;
 use taffrail_proto::v3electionpb::{
     CampaignRequest, CampaignResponse, LeaderKey, LeaderRequest, LeaderResponse, ProclaimRequest, ProclaimResponse,
@@ -13,7 +12,7 @@ use taffrail_proto::v3electionpb::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::errand::{Errand, Events};
+use crate::errand::Errand;
 use crate::queue::{self, Line, Place, Wish};
 use crate::status::{MISSING_LEADER_KEY, NO_ELECTED_LEADER, NOT_ELECTED_LEADER};
 use crate::{Api, status};
@@ -57,18 +56,7 @@ impl Election for Api {
 
     async fn observe(&self, request: Request<LeaderRequest>) -> Answer<Self::ObserveStream> {
         let (errand, LeaderRequest { name }) = Errand::of(self, request);
-        let observer = Observer {
-            errand,
-            line: Line::of(&name),
-            following: Following::Nobody,
-        };
-        let answers = futures::stream::unfold(Some(observer), |observer| async {
-            let mut observer = observer?;
-            match observer.next().await.map_err(status::as_unknown) {
-                Ok(response) => Some((Ok(response), Some(observer))),
-                Err(status) => Some((Err(status), None)),
-            }
-        });
+        let answers = observe::leaders(errand, Line::of(&name));
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -115,84 +103,5 @@ async fn say_again(errand: &Errand, place: &Place, value: bytes::Bytes, lease: i
         Ok(())
     } else {
         Err(NOT_ELECTED_LEADER.into())
-    }
-}
-
-/// Follows an election from leader to leader.
-struct Observer {
-    errand: Errand,
-    line: Line,
-    following: Following,
-}
-
-enum Following {
-    Nobody,
-    /// Nobody leads: whoever comes first will.
-    Anybody(Events),
-    /// What the leader says next, until its key is deleted.
-    Leader(Events),
-}
-
-impl Observer {
-    async fn next(&mut self) -> Result<LeaderResponse, Status> {
-        loop {
-            let (events, anybody) = match &mut self.following {
-                Following::Nobody => match self.look().await? {
-                    Some(response) => return Ok(response),
-                    None => continue,
-                },
-                Following::Anybody(events) => (events, true),
-                Following::Leader(events) => (events, false),
-            };
-            let Some(heard) = events.next().await? else {
-                self.following = Following::Nobody;
-                continue;
-            };
-            match (heard.event.r#type(), heard.event.kv) {
-                (EventType::Put, Some(kv)) if anybody => return self.first(heard.header, kv).await,
-                (EventType::Put, kv) => {
-                    return Ok(LeaderResponse {
-                        header: heard.header,
-                        kv,
-                    });
-                }
-                (EventType::Delete, _) => self.following = Following::Nobody,
-            }
-        }
-    }
-
-    /// Who leads now; if nobody does, whoever comes is waited for.
-    async fn look(&mut self) -> Result<Option<LeaderResponse>, Status> {
-        let answer = self.errand.range(self.line.first()).await?;
-        let since = answer.header.as_ref().map_or(0, |header| header.revision) + 1;
-        let Some(kv) = answer.kvs.into_iter().next() else {
-            self.following = Following::Anybody(self.errand.watch(vec![self.line.watch(since)]).await?);
-            return Ok(None);
-        };
-        self.follow(&kv, since).await?;
-        Ok(Some(LeaderResponse {
-            header: answer.header,
-            kv: Some(kv),
-        }))
-    }
-
-    /// The first to come after nobody led. The header tells its revision: others may have come since.
-    async fn first(&mut self, header: Option<pb::ResponseHeader>, kv: KeyValue) -> Result<LeaderResponse, Status> {
-        self.follow(&kv, kv.mod_revision + 1).await?;
-        let header = header.map(|header| pb::ResponseHeader {
-            revision: kv.mod_revision,
-            ..header
-        });
-        Ok(LeaderResponse { header, kv: Some(kv) })
-    }
-
-    async fn follow(&mut self, kv: &KeyValue, since: i64) -> Result<(), Status> {
-        let watch = pb::WatchCreateRequest {
-            key: kv.key.clone(),
-            start_revision: since,
-            ..Default::default()
-        };
-        self.following = Following::Leader(self.errand.watch(vec![watch]).await?);
-        Ok(())
     }
 }
