@@ -1,6 +1,6 @@
 //! Just enough HTTP/1.1 to look at a page.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::wait;
@@ -22,11 +22,20 @@ pub async fn post(address: &str, path: &str, body: &str) -> Answer {
 }
 
 pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Answer {
+    let stream = TcpStream::connect(address).await.expect("the member listens");
+    exchange(stream, method, path, body).await
+}
+
+/// A page over whatever stream leads to it.
+pub async fn get_over(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> Answer {
+    exchange(stream, "GET", path, "").await
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, method: &str, path: &str, body: &str) -> Answer {
     let length = body.len();
     let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        format!("{method} {path} HTTP/1.1\r\nHost: member\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
     let answer = wait::for_it(path, async {
-        let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body.as_bytes()).await?;
         let mut answer = Vec::new();

@@ -13,6 +13,8 @@ mod lease;
 mod library;
 mod maintenance;
 mod restart;
+mod tls;
+mod tls_files;
 mod transfer;
 mod txn;
 mod watch;
