@@ -252,10 +252,8 @@ async fn metrics_are_served_with_the_clients_certificate() {
     let url = format!("--listen-metrics-urls=https://127.0.0.1:{port}");
     let _member = demanding(&authority, &folder, &[url]).await;
     let shown = authority.issue("prometheus", &["elsewhere.example"]);
-    let mut config = (*client(&[&authority], Some(&shown))).clone();
-    // One that offers no protocol is served all the same.
-    config.alpn_protocols.clear();
-    let stream = shake(&format!("127.0.0.1:{port}"), config.into()).await.unwrap();
+    let config = without_protocol(&authority, &shown);
+    let stream = shake(&format!("127.0.0.1:{port}"), config).await.unwrap();
     assert_eq!(http::get_over(stream, "/metrics").await.status, 200);
 }
 
