@@ -1,6 +1,11 @@
 //! Clients of a member: the wire as it is, for exact answers and errors, and the `etcd-client` crate.
 
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use hyper_util::rt::TokioIo;
 use taffrail_proto::etcdserverpb::cluster_client::ClusterClient;
 use taffrail_proto::etcdserverpb::kv_client::KvClient;
 use taffrail_proto::etcdserverpb::lease_client::LeaseClient;
@@ -10,11 +15,12 @@ use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
 use taffrail_proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
 use taffrail_proto::v3electionpb::election_client::ElectionClient;
 use taffrail_proto::v3lockpb::lock_client::LockClient;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::Streaming;
 use tonic::metadata::{MetadataMap, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, Endpoint, Uri};
 
-use crate::wait;
+use crate::{certificates, wait};
 
 /// The member may answer as much as it likes.
 const RECEIVE_BYTES_MAX: usize = 1 << 30;
@@ -31,6 +37,34 @@ impl Client {
     pub fn new(address: String) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("the address is valid");
         let channel = endpoint.connect_lazy();
+        Self { address, channel }
+    }
+
+    /// The same with TLS.
+    pub fn secure(address: String, config: Arc<rustls::ClientConfig>) -> Self {
+        let dialled = address.clone();
+        Self::over(address, move || {
+            let (address, config) = (dialled.clone(), config.clone());
+            async move { certificates::shake(&address, config).await }
+        })
+    }
+
+    /// The same through a socket in the file system.
+    pub fn unix(path: &Path) -> Self {
+        let (address, path) = (path.display().to_string(), path.to_path_buf());
+        Self::over(address, move || tokio::net::UnixStream::connect(path.clone()))
+    }
+
+    fn over<F, IO>(address: String, dial: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = io::Result<IO>> + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let connect = tower::service_fn(move |_: Uri| {
+            let dialled = dial();
+            async move { dialled.await.map(TokioIo::new) }
+        });
+        let channel = Endpoint::from_static("http://member").connect_with_connector_lazy(connect);
         Self { address, channel }
     }
 

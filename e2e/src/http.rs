@@ -1,6 +1,6 @@
 //! Just enough HTTP/1.1 to look at a page.
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -28,10 +28,25 @@ pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Ans
 
 /// With `headers` of the caller's, each with its line end.
 pub async fn request_with(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    let stream = TcpStream::connect(address).await.expect("the member listens");
+    exchange(stream, method, path, headers, body).await
+}
+
+/// A page over whatever stream leads to it.
+pub async fn get_over(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> Answer {
+    exchange(stream, "GET", path, "Host: member\r\n", "").await
+}
+
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Answer {
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");
     let answer = wait::for_it(path, async {
-        let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body.as_bytes()).await?;
         let mut answer = Vec::new();

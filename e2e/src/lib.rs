@@ -5,6 +5,7 @@
 //! holds: a test waits for conditions and never for time; a member dies with the test that started it.
 
 pub mod calls;
+pub mod certificates;
 pub mod chance;
 pub mod checker;
 pub mod client;

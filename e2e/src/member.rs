@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
+use rustls::ClientConfig;
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -22,6 +24,10 @@ pub struct MemberBuilder {
     variables: Vec<(String, String)>,
     data_dir: Option<PathBuf>,
     metrics: bool,
+    /// What is spoken at the client port; plain if nothing is said.
+    schemes: Vec<&'static str>,
+    tls: Option<Arc<ClientConfig>>,
+    secure_peer: bool,
 }
 
 /// A member; killed when it is dropped.
@@ -34,6 +40,8 @@ pub struct Member {
     client_port: u16,
     peer_port: u16,
     metrics_port: Option<u16>,
+    schemes: Vec<&'static str>,
+    secure_peer: bool,
     child: Option<Child>,
     runs: u32,
     client: Client,
@@ -66,6 +74,27 @@ impl MemberBuilder {
         self.data_dir = Some(dir.to_path_buf());
         self
     }
+    /// The client port speaks TLS, and so does the member's own client.
+    pub fn secure(mut self, config: Arc<ClientConfig>) -> Self {
+        self.schemes.insert(0, "https");
+        self.tls = Some(config);
+        self
+    }
+    /// The peer port speaks TLS.
+    pub fn secure_peer(mut self) -> Self {
+        self.secure_peer = true;
+        self
+    }
+    /// The client port speaks plainly, maybe beside TLS.
+    pub fn plain(mut self) -> Self {
+        self.schemes.push("http");
+        self
+    }
+    /// Several flags, each as `--name=value`.
+    pub fn flags(mut self, flags: impl IntoIterator<Item = String>) -> Self {
+        self.args.extend(flags);
+        self
+    }
     /// A listener of its own for metrics and health.
     pub fn metrics(mut self) -> Self {
         self.metrics = true;
@@ -93,7 +122,11 @@ impl MemberBuilder {
             .tempdir()
             .expect("the temp folder is writable");
         let client_port = ports::free();
+        let address = format!("127.0.0.1:{client_port}");
+        let plain = self.schemes.is_empty();
         Member {
+            secure_peer: self.secure_peer,
+            schemes: if plain { vec!["http"] } else { self.schemes },
             program: self.program.unwrap_or_else(|| program::taffrail().to_path_buf()),
             args: self.args,
             variables: self.variables,
@@ -104,7 +137,10 @@ impl MemberBuilder {
             metrics_port: self.metrics.then(ports::free),
             child: None,
             runs: 0,
-            client: Client::new(format!("127.0.0.1:{client_port}")),
+            client: match self.tls {
+                Some(config) => Client::secure(address, config),
+                None => Client::new(address),
+            },
         }
     }
 }
@@ -219,8 +255,12 @@ impl Member {
     }
 
     fn flags(&self) -> Vec<String> {
-        let client = format!("http://127.0.0.1:{}", self.client_port);
-        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let urls = self
+            .schemes
+            .iter()
+            .map(|scheme| format!("{scheme}://127.0.0.1:{}", self.client_port));
+        let client = urls.collect::<Vec<_>>().join(",");
+        let peer = self.peer_url();
         let mut flags = vec![
             format!("--data-dir={}", self.data_dir.display()),
             format!("--listen-client-urls={client}"),
@@ -237,13 +277,18 @@ impl Member {
 
     /// Who the member is in its cluster: also what restoring a snapshot asks for.
     pub(crate) fn founding_flags(&self) -> Vec<String> {
-        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let peer = self.peer_url();
         vec![
             "--name=m1".to_owned(),
             format!("--initial-advertise-peer-urls={peer}"),
             format!("--initial-cluster=m1={peer}"),
             "--initial-cluster-token=e2e".to_owned(),
         ]
+    }
+
+    fn peer_url(&self) -> String {
+        let scheme = if self.secure_peer { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.peer_port)
     }
 
     fn log_path(&self) -> PathBuf {

@@ -85,7 +85,7 @@ impl Cluster {
     fn network(&mut self) -> Result<&mut Network> {
         match &mut self.place {
             Place::World(network) => Ok(network),
-            Place::Loopback(_) => bail!("only members in namespaces can be cut off"),
+            Place::Loopback { .. } => bail!("only members in namespaces can be cut off"),
         }
     }
 }

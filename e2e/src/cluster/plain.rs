@@ -20,6 +20,7 @@ pub struct PlainBuilder {
     founders: usize,
     spare: usize,
     args: Vec<String>,
+    secure_peers: usize,
 }
 
 /// Everything a [`Cluster`] is, with clients of its members.
@@ -45,6 +46,13 @@ impl PlainBuilder {
         self
     }
 
+    /// The first `members` speak TLS with their peers, by these flags.
+    pub fn secure_peers(mut self, members: usize, flags: impl IntoIterator<Item = String>) -> Self {
+        self.secure_peers = members;
+        self.args.extend(flags);
+        self
+    }
+
     /// Starts the founders and waits until each serves.
     pub async fn start(self) -> Plain {
         let founders = self.founders;
@@ -55,7 +63,8 @@ impl PlainBuilder {
         plain
     }
 
-    fn build(self) -> Plain {
+    /// The cluster before its members are started.
+    pub fn build(self) -> Plain {
         let folder = tempfile::tempdir().expect("a temp folder can be made");
         let layout = Layout {
             program: self.program.unwrap_or_else(|| program::taffrail().to_path_buf()),
@@ -63,6 +72,7 @@ impl PlainBuilder {
             args: self.args,
             dir: folder.path().to_path_buf(),
             disk_bytes: 0,
+            secure_peers: self.secure_peers,
         };
         let cluster = Cluster::on_loopback(layout, self.founders).expect("the temp folder is writable");
         let address = |url: String| url.trim_start_matches("http://").to_owned();

@@ -21,6 +21,8 @@ pub struct Layout {
     pub dir: PathBuf,
     /// Every member gets a disk of this size, if there is a network of namespaces.
     pub disk_bytes: u64,
+    /// On loopback: how many of the members, from the first on, speak TLS with their peers.
+    pub secure_peers: usize,
 }
 
 /// Members by slot; a slot keeps its addresses whoever is in it.
@@ -44,7 +46,7 @@ pub(super) struct Join {
 impl Cluster {
     /// On loopback, without any rights, with the first `founders` slots as its members; not started.
     pub fn on_loopback(layout: Layout, founders: usize) -> Result<Self> {
-        let place = Place::loopback(layout.members);
+        let place = Place::loopback(layout.members, layout.secure_peers);
         let mut cluster = Self::new(layout, place)?;
         cluster.found_with(founders);
         Ok(cluster)
@@ -74,6 +76,7 @@ impl Cluster {
             args,
             dir,
             disk_bytes: _,
+            secure_peers: _,
         } = layout;
         std::fs::create_dir_all(&dir).context("the folder of the cluster can be made")?;
         let processes = (0..members).map(|member| Process::new(name(member), &dir)).collect();

@@ -12,3 +12,4 @@ mod no_quorum;
 mod promises;
 mod serving;
 mod survivor;
+mod tls;

@@ -19,6 +19,8 @@ mod lock;
 mod maintenance;
 mod range_stream;
 mod restart;
+mod tls;
+mod tls_files;
 mod transfer;
 mod txn;
 mod watch;

@@ -38,6 +38,7 @@ impl Bench {
             args: stand.args,
             dir: dir.clone(),
             disk_bytes: stand.disk_mb << 20,
+            secure_peers: 0,
         };
         let mut cluster = Cluster::in_network(layout, network, founders)?;
         (0..founders).try_for_each(|member| cluster.start(member))?;
