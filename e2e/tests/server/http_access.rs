@@ -37,15 +37,15 @@ async fn pages_of_any_origin_may_call() {
 
 #[tokio::test]
 async fn pages_of_other_origins_are_not_encouraged() {
-    let member = Member::builder().arg("--cors=https://good.example").start().await;
+    let member = Member::builder().arg("--cors=https://good.example:8443").start().await;
     let ask = async |origin: &str| {
         let headers = format!("Host: h\r\nOrigin: {origin}\r\n");
         request_with(&member.address(), "OPTIONS", "/v3/kv/range", &headers, "").await
     };
-    let good = ask("https://good.example").await;
+    let good = ask("https://good.example:8443").await;
     assert!(
         good.headers
-            .contains("access-control-allow-origin: https://good.example"),
+            .contains("access-control-allow-origin: https://good.example:8443"),
         "{}",
         good.headers
     );

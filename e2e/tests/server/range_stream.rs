@@ -168,3 +168,22 @@ async fn what_cannot_come_in_pieces_is_refused_so_that_clients_fall_back() {
         assert_eq!((refused.code(), refused.message()), (code, text));
     }
 }
+
+#[tokio::test]
+async fn a_compaction_that_overtakes_a_slow_client_ends_its_stream() {
+    let member = newer().await;
+    fill(&member, 100, 50_000).await;
+    let mut pieces = member.kv().range_stream(range("k", "l")).await.unwrap().into_inner();
+    assert!(pieces.message().await.unwrap().is_some());
+    // Most of it is not asked for yet: nobody reads that far ahead of the client.
+    member.put(put("later", "v")).await;
+    member.compact(102).await;
+    let ended = loop {
+        match wait::for_it("the end", pieces.message()).await {
+            Ok(piece) => assert!(piece.is_some(), "the stream must not end as if it were whole"),
+            Err(status) => break status,
+        }
+    };
+    let text = "etcdserver: mvcc: required revision has been compacted";
+    assert_eq!((ended.code(), ended.message()), (Code::OutOfRange, text));
+}
