@@ -7,6 +7,7 @@ mod compaction;
 mod crashers;
 mod election;
 mod errors;
+mod errors_of_state;
 mod gateway;
 mod gateway_streams;
 mod http_access;
