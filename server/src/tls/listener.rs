@@ -74,8 +74,10 @@ impl Listener {
         let config = Live::new(endpoint, files_of(security), move || {
             server_config(&made_of, &offer, protocols)
         });
+        let config = config?;
+        tracing::info!("starting with {endpoint} TLS");
         Ok(Listener {
-            config: config?,
+            config,
             endpoint,
             check_hosts: !security.skip_names,
             cert_auth: security.cert_auth,
@@ -193,4 +195,93 @@ fn server_config(security: &Security, offer: &Offer, protocols: &[&str]) -> Resu
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Allowed, TlsConfig};
+    use crate::tls::testing::{Authority, connect};
+
+    fn offer() -> Offer {
+        let none = crate::args::Settings::default();
+        TlsConfig::new(&none).expect("valid").offer
+    }
+
+    /// What a listener makes of a client that shows a certificate for `hosts`, coming from `remote`.
+    async fn entered(
+        security: Security,
+        peers: bool,
+        hosts: &[&str],
+        remote: &str,
+    ) -> Option<Entered<tokio::io::DuplexStream>> {
+        let authority = Authority::new();
+        let security = authority.secure(security);
+        let made = if peers {
+            Listener::for_peers
+        } else {
+            Listener::for_clients
+        };
+        let listener = made(&security, &offer()).expect("a listener");
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let shown = authority.issue("root", hosts);
+        let dialled = tokio::spawn(connect(theirs, authority.trusting(&shown)));
+        let entered = listener
+            .enter(ours, Some(remote.parse().expect("an address")), remote)
+            .await;
+        dialled.abort();
+        entered
+    }
+
+    fn certificates_count() -> Security {
+        Security {
+            cert_auth: true,
+            skip_names: true,
+            ..Security::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_names_its_client_only_where_that_is_asked_for() {
+        let entered_with = async |cert_auth| {
+            let security = Security {
+                cert_auth,
+                ..certificates_count()
+            };
+            entered(security, false, &[], "192.0.2.1")
+                .await
+                .expect("let in")
+                .certificate
+        };
+        let root = ClientCertificate {
+            common_name: "root".into(),
+        };
+        assert_eq!(entered_with(true).await, Some(root));
+        assert_eq!(entered_with(false).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_allowed_stays_out() {
+        let named = |name: &str| Security {
+            allowed: Allowed::CommonNames(vec![name.to_owned()]),
+            ..certificates_count()
+        };
+        assert!(entered(named("root"), false, &[], "192.0.2.1").await.is_some());
+        assert!(entered(named("other"), false, &[], "192.0.2.1").await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_peer_comes_from_where_its_certificate_says() {
+        let strict = || Security {
+            skip_names: false,
+            ..certificates_count()
+        };
+        assert!(entered(strict(), true, &["192.0.2.1"], "192.0.2.1").await.is_some());
+        assert!(entered(strict(), true, &["192.0.2.1"], "192.0.2.2").await.is_none());
+        assert!(
+            entered(certificates_count(), true, &["192.0.2.1"], "192.0.2.2")
+                .await
+                .is_some()
+        );
+    }
 }

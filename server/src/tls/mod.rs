@@ -20,6 +20,8 @@ mod listener;
 mod live;
 mod reject;
 mod server_check;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use std::path::Path;
