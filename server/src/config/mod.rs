@@ -5,6 +5,7 @@ mod duration;
 mod features;
 mod join;
 mod listen;
+mod place;
 mod tls;
 mod url;
 
@@ -18,7 +19,8 @@ use taffrail_member::{AutoCompaction, QUOTA_DEFAULT_BYTES};
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
 pub use features::Features;
 pub use join::join;
-pub use listen::{Address, Listen, Place, advertised};
+pub use listen::{Listen, advertised};
+pub use place::{Address, Place};
 pub use tls::{Allowed, KeyPair, Offer, Security, TlsConfig, Version};
 pub use url::Url;
 
