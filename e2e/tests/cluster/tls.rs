@@ -72,7 +72,7 @@ async fn a_peer_whose_name_is_not_allowed_stays_out_and_is_told() {
     let own: Vec<&str> = own
         .iter()
         .map(String::as_str)
-        .chain(["--peer-cert-allowed-cn=other"])
+        .chain(["--peer-cert-allowed-cn=member,other"])
         .collect();
     cluster.start_with(2, &own).unwrap();
     cluster.until_up(0).await;

@@ -7,6 +7,7 @@ mod features;
 mod http;
 mod join;
 mod listen;
+mod place;
 mod tls;
 mod url;
 
@@ -20,7 +21,8 @@ use taffrail_member::{AuthConfig, AutoCompaction, QUOTA_DEFAULT_BYTES};
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
 pub use features::Features;
 pub use join::join;
-pub use listen::{Address, Listen, Place, advertised};
+pub use listen::{Listen, advertised};
+pub use place::{Address, Place};
 pub use tls::{Allowed, KeyPair, Offer, Security, TlsConfig, Version};
 pub use url::Url;
 

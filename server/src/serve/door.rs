@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use taffrail_api::ClientCertificate;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -62,6 +62,12 @@ impl Door {
     /// # Errors
     /// An address that is taken, or not this machine's.
     pub fn open(place: &Place, reuse_port: bool, tls: Option<&Arc<Listener>>) -> Result<Self> {
+        // The settings see to it; here it is what keeps a secure place from speaking plainly.
+        ensure!(
+            tls.is_some() || !place.secure,
+            "{} has no certificate to speak TLS with",
+            place.address
+        );
         let socket = match &place.address {
             Address::Tcp(address) => tcp(*address, reuse_port).map(Either::Left),
             Address::Unix(path) => unix(path).map(Either::Right),

@@ -72,7 +72,8 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::{certificate as reading, files};
+    use crate::tls::certificate::{self as reading, Side};
+    use crate::tls::files;
 
     #[test]
     fn a_made_pair_is_for_its_hosts_and_stays() {
@@ -81,7 +82,7 @@ mod tests {
         let pair = certificate(folder.path(), &hosts, 1).expect("made");
         let first = files::certificates(&pair.cert).expect("readable");
         assert!(reading::is_for(&first[0], "127.0.0.1") && reading::is_for(&first[0], "localhost"));
-        assert!(reading::is_usable_by_server(&first[0]) && reading::is_usable_by_client(&first[0]));
+        assert!(reading::is_usable(&first[0], Side::Server) && reading::is_usable(&first[0], Side::Client));
         assert_eq!(certificate(folder.path(), &[], 1).expect("found"), pair);
         assert_eq!(files::certificates(&pair.cert).expect("readable"), first);
         files::certified(&pair, &rustls::crypto::ring::default_provider()).expect("key and certificate fit");

@@ -5,8 +5,11 @@ use std::net::IpAddr;
 use rustls::client::verify_server_name;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, Error};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::config::Allowed;
 
 /// Where the certificate may be used, and whose it is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -58,6 +61,20 @@ pub(super) fn is_for(der: &CertificateDer<'_>, host: &str) -> bool {
     verify_server_name(&parsed, &host).is_ok()
 }
 
+/// Whether it speaks of somebody who may connect. The error is sent to the other side as `bad certificate`, as etcd's is.
+pub(super) fn check_allowed(allowed: &Allowed, der: &CertificateDer<'_>) -> Result<(), Error> {
+    let fits = match allowed {
+        Allowed::Anybody => true,
+        Allowed::CommonNames(names) => names.contains(&common_name(der)),
+        Allowed::Hosts(hosts) => hosts.iter().any(|host| is_for(der, host)),
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(CertificateError::NotValidForName.into())
+    }
+}
+
 /// Why it is not, in Go's words.
 pub(super) fn not_for(names: &Names, host: &str) -> String {
     let valid: Vec<String> = if host.parse::<IpAddr>().is_ok() {
@@ -74,19 +91,22 @@ pub(super) fn not_for(names: &Names, host: &str) -> String {
     format!("x509: certificate is valid for {}, not {host}", valid.join(", "))
 }
 
-/// Whether its time has come and is not over, and it may be shown by a client, as far as it says.
-pub(super) fn is_usable_by_client(der: &CertificateDer<'_>) -> bool {
-    parse(der).is_some_and(|certificate| {
-        let usage = certificate.extended_key_usage().ok().flatten();
-        certificate.validity().is_valid() && usage.is_none_or(|usage| usage.value.any || usage.value.client_auth)
-    })
+/// Which side of a connection shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
 }
 
-/// The same of a server.
-pub(super) fn is_usable_by_server(der: &CertificateDer<'_>) -> bool {
+/// Whether its time has come and is not over, and it is for this side, as far as it says.
+pub(super) fn is_usable(der: &CertificateDer<'_>, side: Side) -> bool {
     parse(der).is_some_and(|certificate| {
         let usage = certificate.extended_key_usage().ok().flatten();
-        certificate.validity().is_valid() && usage.is_none_or(|usage| usage.value.any || usage.value.server_auth)
+        let fits = usage.is_none_or(|usage| match side {
+            Side::Client => usage.value.any || usage.value.client_auth,
+            Side::Server => usage.value.any || usage.value.server_auth,
+        });
+        fits && certificate.validity().is_valid()
     })
 }
 
@@ -118,6 +138,21 @@ mod tests {
             ("b.example", false),
         ] {
             assert_eq!(is_for(&certificate, host), fits, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_allowed_names_pass() {
+        let certificate = certificate(&["a.example"], "root");
+        let list = |name: &str| vec!["other".to_owned(), name.to_owned()];
+        for (allowed, passes) in [
+            (Allowed::Anybody, true),
+            (Allowed::CommonNames(list("root")), true),
+            (Allowed::CommonNames(list("a.example")), false),
+            (Allowed::Hosts(list("a.example")), true),
+            (Allowed::Hosts(list("root")), false),
+        ] {
+            assert_eq!(check_allowed(&allowed, &certificate).is_ok(), passes, "{allowed:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme};
 
 use super::authorities::{Authorities, trusted};
-use super::certificate;
+use super::certificate::{self, Side};
 use super::crl::{Revoked, trimmed};
 use crate::config::{Allowed, Security};
 
@@ -58,23 +58,6 @@ impl ClientCheck {
         }
         Ok(())
     }
-
-    /// Its error is sent to the client as `bad certificate`, as etcd's is.
-    fn check_allowed(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
-        if is_allowed(&self.allowed, certificate) {
-            Ok(())
-        } else {
-            Err(CertificateError::NotValidForName.into())
-        }
-    }
-}
-
-fn is_allowed(allowed: &Allowed, certificate: &CertificateDer<'_>) -> bool {
-    match allowed {
-        Allowed::Anybody => true,
-        Allowed::CommonNames(names) => names.contains(&certificate::common_name(certificate)),
-        Allowed::Hosts(hosts) => hosts.iter().any(|host| certificate::is_for(certificate, host)),
-    }
 }
 
 impl ClientCertVerifier for ClientCheck {
@@ -85,7 +68,7 @@ impl ClientCertVerifier for ClientCheck {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.chain.verify_client_cert(end_entity, intermediates, now);
-        if self.authorities.has(end_entity) && certificate::is_usable_by_client(end_entity) {
+        if self.authorities.has(end_entity) && certificate::is_usable(end_entity, Side::Client) {
             // It speaks for itself.
         } else {
             verified?;
@@ -93,7 +76,7 @@ impl ClientCertVerifier for ClientCheck {
         for certificate in std::iter::once(end_entity).chain(intermediates) {
             self.check_revoked(certificate)?;
         }
-        self.check_allowed(end_entity)?;
+        certificate::check_allowed(&self.allowed, end_entity)?;
         Ok(ClientCertVerified::assertion())
     }
 

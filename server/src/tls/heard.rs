@@ -25,10 +25,10 @@ impl<S> Heard<S> {
     }
 }
 
-/// Says that a peer at `url` did not take the connection.
+/// Says that this member and the one at `url` did not take each other.
 pub(super) fn tell(url: &str, error: &str, quota: &Quota) {
     if let Some(unsaid) = quota.take() {
-        tracing::warn!(url, error, unsaid, "peer did not take the connection");
+        tracing::warn!(url, error, unsaid, "could not connect with a peer by TLS");
     }
 }
 

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -32,6 +32,8 @@ pub(super) struct Live<T> {
     make: Box<dyn Fn() -> Result<T> + Send + Sync>,
     current: ArcSwap<T>,
     stamps: ArcSwap<Vec<Option<Stamp>>>,
+    /// What the files say now could not be used: maybe they can be read again, so each look tries it.
+    broken: AtomicBool,
     born: Instant,
     /// When to look again, in milliseconds after birth.
     next_look_ms: AtomicU64,
@@ -53,6 +55,7 @@ impl<T: Send + Sync + 'static> Live<T> {
             stamps: ArcSwap::from_pointee(stamps),
             files,
             make: Box::new(make),
+            broken: AtomicBool::new(false),
             born: Instant::now(),
             next_look_ms: AtomicU64::new(LOOK_INTERVAL.as_millis() as u64),
         }))
@@ -77,20 +80,24 @@ impl<T: Send + Sync + 'static> Live<T> {
 
     fn look(&self) {
         let stamps = stamps(&self.files);
-        if stamps == **self.stamps.load() {
+        let changed = stamps != **self.stamps.load();
+        if !changed && !self.broken.load(Relaxed) {
             return;
         }
         self.stamps.store(Arc::new(stamps));
-        match (self.make)() {
+        let made = (self.make)();
+        self.broken.store(made.is_err(), Relaxed);
+        match made {
             Ok(made) => {
                 self.current.store(Arc::new(made));
                 tracing::info!(what = self.what, "certificate files have changed and are used");
             }
-            Err(error) => tracing::warn!(
+            Err(error) if changed => tracing::warn!(
                 what = self.what,
                 error = format!("{error:#}"),
                 "certificate files have changed and cannot be used; those read before stay in use"
             ),
+            Err(_) => {}
         }
     }
 }

@@ -20,6 +20,9 @@ mod listener;
 mod live;
 mod reject;
 mod server_check;
+mod server_config;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use std::path::Path;

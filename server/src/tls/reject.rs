@@ -1,7 +1,12 @@
 //! Telling of connections that were turned away, but never without end.
 
+use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::CertificateDer;
+
+use super::{certificate, text};
 
 /// Beyond these, lines are only counted.
 const LINES_PER_SECOND_MAX: u32 = 10;
@@ -43,6 +48,72 @@ impl Quota {
         }
         second.lines += 1;
         Some(std::mem::take(&mut second.unsaid))
+    }
+}
+
+/// Why somebody was not let in.
+pub(super) struct Rejected {
+    server_name: String,
+    error: String,
+    quietly: bool,
+    /// What was shown, if it is only afterwards that it did not fit.
+    shown: Option<CertificateDer<'static>>,
+}
+
+impl Rejected {
+    pub fn new(error: &io::Error, server_name: String) -> Self {
+        Rejected {
+            server_name,
+            error: text::of(error),
+            quietly: text::is_eof(error),
+            shown: None,
+        }
+    }
+
+    pub fn late(patience: Duration) -> Self {
+        Rejected {
+            server_name: String::new(),
+            error: format!("i/o timeout: no handshake within {patience:?}"),
+            quietly: false,
+            shown: None,
+        }
+    }
+
+    /// The handshake was fine, but not what was shown in it.
+    pub fn shown(certificate: &CertificateDer<'_>, error: String, server_name: String) -> Self {
+        Rejected {
+            server_name,
+            error,
+            quietly: false,
+            shown: Some(certificate.clone().into_owned()),
+        }
+    }
+
+    /// `endpoint` is `client` or `peer`, as etcd calls its ports.
+    pub fn tell(&self, endpoint: &str, remote: &str, quota: &Quota) {
+        let Rejected {
+            server_name,
+            error,
+            quietly,
+            shown,
+        } = self;
+        let message = format!("rejected connection on {endpoint} endpoint");
+        if *quietly {
+            return tracing::debug!(remote_addr = remote, server_name, error, "{message}");
+        }
+        let Some(unsaid) = quota.take() else { return };
+        match shown.as_ref().map(certificate::names) {
+            None => tracing::warn!(remote_addr = remote, server_name, error, unsaid, "{message}"),
+            Some(names) => tracing::warn!(
+                remote_addr = remote,
+                server_name,
+                ip_addresses = format!("{:?}", names.ips),
+                dns_names = format!("{:?}", names.dns),
+                error,
+                unsaid,
+                "{message}"
+            ),
+        }
     }
 }
 

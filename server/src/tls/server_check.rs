@@ -10,8 +10,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::authorities::{Authorities, trusted};
-use super::certificate;
-use crate::config::Security;
+use super::certificate::{self, Side};
+use crate::config::{Allowed, Security};
 
 #[derive(Debug)]
 pub(super) struct ServerCheck {
@@ -23,7 +23,7 @@ pub(super) struct ServerCheck {
 enum Chain {
     /// Certificates that members made themselves cannot be verified: they keep listeners out, not impostors.
     Anybody,
-    Known(Arc<WebPkiServerVerifier>, Arc<Authorities>),
+    Known(Arc<WebPkiServerVerifier>, Arc<Authorities>, Allowed),
 }
 
 impl ServerCheck {
@@ -34,7 +34,8 @@ impl ServerCheck {
             let authorities = trusted(security.authorities.as_deref())?;
             let roots = authorities.roots.clone();
             let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build();
-            Chain::Known(verifier.context("cannot verify with the trusted CA file")?, authorities)
+            let verifier = verifier.context("cannot verify with the trusted CA file")?;
+            Chain::Known(verifier, authorities, security.allowed.clone())
         };
         Ok(Arc::new(ServerCheck { chain, provider }))
     }
@@ -42,7 +43,7 @@ impl ServerCheck {
 
 /// An authority that shows its own certificate, for a name that is in it.
 fn speaks_for_itself(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {
-    if !certificate::is_usable_by_server(certificate) {
+    if !certificate::is_usable(certificate, Side::Server) {
         return Err(CertificateError::Expired.into());
     }
     if certificate::is_for(certificate, &name.to_str()) {
@@ -61,13 +62,16 @@ impl ServerCertVerifier for ServerCheck {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match &self.chain {
-            Chain::Anybody => Ok(ServerCertVerified::assertion()),
-            Chain::Known(_, authorities) if authorities.has(end_entity) => {
-                speaks_for_itself(end_entity, name).map(|()| ServerCertVerified::assertion())
-            }
-            Chain::Known(verifier, _) => verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now),
+        let Chain::Known(verifier, authorities, allowed) = &self.chain else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        if authorities.has(end_entity) {
+            speaks_for_itself(end_entity, name)?;
+        } else {
+            verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now)?;
         }
+        certificate::check_allowed(allowed, end_entity)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
