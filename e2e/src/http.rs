@@ -37,6 +37,11 @@ pub async fn get_over(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -
     exchange(stream, "GET", path, "Host: member\r\n", "").await
 }
 
+/// JSON over whatever stream leads to it.
+pub async fn post_over(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str, body: &str) -> Answer {
+    exchange(stream, "POST", path, "Host: member\r\n", body).await
+}
+
 async fn exchange(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     method: &str,

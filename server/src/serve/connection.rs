@@ -11,7 +11,7 @@ use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use taffrail_api::{ClientCertificate, Grpc, Metrics};
+use taffrail_api::{ClientCertificate, Encrypted, Grpc, Metrics};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::Service as _;
@@ -19,6 +19,7 @@ use tower::Service as _;
 use super::counted::Counted;
 use super::door::{Door, Knock, SILENCE_MAX, Stream};
 use crate::config::Config;
+use crate::tls::Either as Secured;
 
 /// Which requests a port answers.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub(super) struct Service {
     routes: Router,
     /// Whose requests these are, once a connection has shown it.
     certificate: Option<ClientCertificate>,
+    encrypted: bool,
 }
 
 type Body = Either<tonic::body::Body, axum::body::Body>;
@@ -54,12 +56,14 @@ impl Service {
             grpc,
             routes,
             certificate: None,
+            encrypted: false,
         }
     }
 
-    fn of(&self, certificate: Option<ClientCertificate>) -> Self {
+    fn of(&self, stream: &Stream, certificate: Option<ClientCertificate>) -> Self {
         Service {
             certificate,
+            encrypted: matches!(stream, Secured::Right(_)),
             ..self.clone()
         }
     }
@@ -73,6 +77,9 @@ impl hyper::service::Service<Request<Incoming>> for Service {
     fn call(&self, mut request: Request<Incoming>) -> Answer {
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(certificate.clone());
+        }
+        if self.encrypted {
+            request.extensions_mut().insert(Encrypted);
         }
         match &self.grpc {
             Some(grpc) if is_grpc(&request) => Answer::Grpc(grpc.call(request)),
@@ -141,7 +148,8 @@ impl Connections {
             () = told(&mut self.stopped) => None,
         };
         if let Some((stream, certificate)) = entered {
-            self.talk(stream, service.of(certificate)).await;
+            let service = service.of(&stream, certificate);
+            self.talk(stream, service).await;
         }
     }
 
