@@ -78,6 +78,8 @@ fn text(value: &Value, kind: Kind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Standing;
+    use crate::config::Config;
 
     #[test]
     fn values_of_every_shape_become_text() {
@@ -107,5 +109,45 @@ mod tests {
         assert_eq!(parse("no-such: 1\n").expect("valid").warnings.len(), 1);
         assert!(parse("a: [").is_err());
         assert!(parse("").expect("empty is fine").warnings.is_empty());
+    }
+
+    #[test]
+    fn every_flag_is_a_key() {
+        for flag in FLAGS.iter().filter(|flag| flag.standing != Standing::Missing) {
+            let (value, text) = match flag.kind {
+                Kind::Switch => ("true", "true"),
+                Kind::Number | Kind::Text => ("7", "7"),
+                // Nanoseconds.
+                Kind::Duration => ("7000000000", "7000000000ns"),
+            };
+            let settings = parse(&format!("{}: {value}", flag.name)).expect(flag.name);
+            assert!(settings.get(flag.name) == text || flag.default == text, "{}", flag.name);
+        }
+    }
+
+    /// As k3s writes it (k3s-io/k3s pkg/daemons/executor).
+    #[test]
+    fn the_file_of_k3s_is_understood() {
+        let settings = parse(
+            "name: server-1\nlisten-client-urls: https://127.0.0.1:2379,https://10.0.0.1:2379\n\
+             listen-client-http-urls: https://127.0.0.1:2382\nlisten-metrics-urls: http://127.0.0.1:2381\n\
+             listen-peer-urls: https://127.0.0.1:2380,https://10.0.0.1:2380\n\
+             advertise-client-urls: https://10.0.0.1:2379\ndata-dir: /data\nsnapshot-count: 10000\n\
+             client-transport-security:\n  cert-file: /tls/server.crt\n  key-file: /tls/server.key\n  \
+             client-cert-auth: true\n  trusted-ca-file: /tls/ca.crt\n\
+             peer-transport-security:\n  cert-file: /tls/peer.crt\n  key-file: /tls/peer.key\n  \
+             client-cert-auth: true\n  trusted-ca-file: /tls/peer-ca.crt\n\
+             heartbeat-interval: 500\nelection-timeout: 5000\nlogger: zap\nlog-outputs: [stderr]\n\
+             socket-options:\n  reuse-address: true\nexperimental-initial-corrupt-check: true\n\
+             experimental-watch-progress-notify-interval: 5000000000\ninitial-cluster-state: new\n\
+             initial-advertise-peer-urls: https://10.0.0.1:2380\n\
+             initial-cluster: server-1=https://10.0.0.1:2380\n",
+        )
+        .expect("valid");
+        assert_eq!(settings.warnings, Vec::<String>::new());
+        let config = Config::new(&settings, None).expect("a member can start with it");
+        assert!(config.features.initial_corrupt_check);
+        assert_eq!(config.watch_progress_interval.as_secs(), 5);
+        assert_eq!(settings.get("peer-trusted-ca-file"), "/tls/peer-ca.crt");
     }
 }
