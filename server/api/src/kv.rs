@@ -18,7 +18,10 @@ impl Kv for Api {
         }
         check::range(&request)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(self.member().range(&caller, request).await.map_err(status::read)?)
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().range(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::read)?)
     }
 
     type RangeStreamStream = tokio_stream::Empty<Result<pb::RangeStreamResponse, Status>>;
@@ -35,7 +38,10 @@ impl Kv for Api {
         let request = request.into_inner();
         check::put(&request)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(self.member().put(&caller, request).await.map_err(status::write)?)
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().put(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::write)?)
     }
 
     async fn delete_range(&self, request: Request<pb::DeleteRangeRequest>) -> Answer<pb::DeleteRangeResponse> {
@@ -43,12 +49,10 @@ impl Kv for Api {
         let request = request.into_inner();
         check::delete_range(&request)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(
-            self.member()
-                .delete_range(&caller, request)
-                .await
-                .map_err(status::write)?,
-        )
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().delete_range(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::write)?)
     }
 
     async fn txn(&self, request: Request<pb::TxnRequest>) -> Answer<pb::TxnResponse> {
@@ -56,7 +60,10 @@ impl Kv for Api {
         let request = request.into_inner();
         check::txn(&request, self.0.config.txn_ops_max)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(self.member().txn(&caller, request).await.map_err(status::txn)?)
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().txn(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::txn)?)
     }
 
     async fn compact(&self, request: Request<pb::CompactionRequest>) -> Answer<pb::CompactionResponse> {

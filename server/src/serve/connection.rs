@@ -27,6 +27,8 @@ pub(super) struct Service {
     routes: Router,
     /// Whose requests these are, once a connection has shown it.
     certificate: Option<ClientCertificate>,
+    /// Where the connection comes from.
+    remote: Arc<str>,
 }
 
 type Body = Either<tonic::body::Body, axum::body::Body>;
@@ -54,12 +56,14 @@ impl Service {
             grpc,
             routes,
             certificate: None,
+            remote: Arc::from(""),
         }
     }
 
-    fn of(&self, certificate: Option<ClientCertificate>) -> Self {
+    fn of(&self, certificate: Option<ClientCertificate>, remote: Arc<str>) -> Self {
         Service {
             certificate,
+            remote,
             ..self.clone()
         }
     }
@@ -75,7 +79,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             request.extensions_mut().insert(certificate.clone());
         }
         match &self.grpc {
-            Some(grpc) if is_grpc(&request) => Answer::Grpc(grpc.call(request)),
+            Some(grpc) if is_grpc(&request) => Answer::Grpc(grpc.call(request, &self.remote)),
             _ => {
                 let answer = self.routes.clone().call(request);
                 Answer::Page(Box::pin(async move { Ok(answer.await?.map(Either::Right)) }))
@@ -136,12 +140,13 @@ impl Connections {
     }
 
     async fn welcome(mut self, knock: Knock, service: Service) {
+        let remote = knock.remote();
         let entered = tokio::select! {
             entered = knock.enter() => entered,
             () = told(&mut self.stopped) => None,
         };
         if let Some((stream, certificate)) = entered {
-            self.talk(stream, service.of(certificate)).await;
+            self.talk(stream, service.of(certificate, remote)).await;
         }
     }
 

@@ -5,7 +5,7 @@ mod lines;
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use taffrail_api::Metrics;
@@ -113,14 +113,31 @@ pub fn watch_leadership(member: &Member, metrics: &Arc<Metrics>) {
     });
 }
 
+/// Heartbeats leave when the runtime's timers fire. Where a timer is late by more than an interval while this member
+/// leads, its heartbeats were late too: the disk or the processors are overloaded.
+pub fn watch_heartbeats(member: &Member, metrics: &Arc<Metrics>, interval: Duration) {
+    let (member, metrics) = (member.clone(), Arc::clone(metrics));
+    tokio::spawn(async move {
+        loop {
+            let started = Instant::now();
+            tokio::time::sleep(interval).await;
+            if member.is_leader() && started.elapsed() > 2 * interval {
+                metrics.network.heartbeat_late();
+                tracing::warn!(
+                    expected_duration = format!("{:?}", 2 * interval),
+                    took = format!("{:?}", started.elapsed()),
+                    "leader failed to send out heartbeat on time; took too long, leader is overloaded"
+                );
+            }
+        }
+    });
+}
+
 /// Puts the times of log and store into the metrics.
 pub struct Observer {
     metrics: Arc<Metrics>,
     member_id: u64,
 }
-
-/// Batches slower than this are worth a line (etcd --warning-apply-duration).
-const SLOW_APPLY: Duration = Duration::from_millis(100);
 
 impl Observer {
     pub fn new(metrics: Arc<Metrics>, member_id: u64) -> Self {
@@ -138,11 +155,8 @@ impl Recorder for Observer {
         self.metrics.disk.wal_write_bytes.fetch_add(bytes, Relaxed);
     }
 
-    fn apply(&self, took: Duration, entries: u64) {
+    fn apply(&self, took: Duration, _entries: u64) {
         self.metrics.disk.backend_commit.observe(took.as_secs_f64());
-        if took > SLOW_APPLY {
-            tracing::warn!(took = format!("{took:?}"), entries, "apply request took too long");
-        }
     }
 
     fn snapshot(&self, took: Duration) {
@@ -159,6 +173,14 @@ impl Recorder for Observer {
 
     fn peer_received(&self, from: u64, bytes: u64) {
         self.metrics.network.received(from, bytes);
+    }
+
+    fn peer_receive_failed(&self, from: u64) {
+        self.metrics.network.receive_failed(from);
+    }
+
+    fn snapshot_durable(&self, took: Duration) {
+        self.metrics.snap.db_fsync.observe(took.as_secs_f64());
     }
 
     fn peer_send_failed(&self, to: u64) {

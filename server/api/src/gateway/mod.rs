@@ -12,6 +12,8 @@ mod metadata;
 mod routes;
 mod stream;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
@@ -40,6 +42,8 @@ pub(crate) struct Gateway {
     api: Api,
     grpc: Grpc,
     routes: Routes,
+    /// Whom calls come from, for the log.
+    remote: Arc<str>,
     /// Of one request body, or of one document where several may come.
     document_bytes_max: usize,
 }
@@ -52,6 +56,7 @@ impl Gateway {
         Gateway {
             grpc: Grpc::new(api.clone()),
             routes: Routes::new(),
+            remote: Arc::from("gateway"),
             document_bytes_max: JSON_BYTES_PER_BYTE * (api.0.config.request_bytes_max + GRPC_OVERHEAD_BYTES),
             api,
         }
@@ -118,7 +123,7 @@ impl Gateway {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = route.method.parse().expect("the path of a method is a valid URI");
         *request.headers_mut() = metadata::of(headers);
-        match self.grpc.call(request).await {
+        match self.grpc.call(request, &self.remote).await {
             Ok(response) => Answers::of(response),
             Err(never) => match never {},
         }
