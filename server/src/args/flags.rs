@@ -167,12 +167,12 @@ flags! {
         "listen-metrics-urls" Text Used "" "More URLs for metrics and health";
     }
     "Logging" {
-        "logger" Text Meaningless "zap" "Logging library of etcd";
-        "log-outputs" Text Used "default" "'default', 'stdout', 'stderr', or files, comma-separated";
+        "logger" Text Used "zap" "Logging library of etcd; 'zap' alone is known";
+        "log-outputs" Text Used "default" "'default', 'stdout', 'stderr', 'systemd/journal', or files, comma-separated";
         "log-level" Text Used "info" "debug, info, warn, error, panic or fatal";
         "log-format" Text Used "json" "'json' or 'console'";
-        "enable-log-rotation" Switch Meaningless "false" "Rotate log files; not part of this version";
-        "log-rotation-config-json" Text Meaningless "{\"maxsize\": 100, \"maxage\": 0, \"maxbackups\": 0, \"localtime\": false, \"compress\": false}" "How to rotate log files";
+        "enable-log-rotation" Switch Used "false" "Rotate the log file";
+        "log-rotation-config-json" Text Used "{\"maxsize\": 100, \"maxage\": 0, \"maxbackups\": 0, \"localtime\": false, \"compress\": false}" "How to rotate log files";
         "warning-unary-request-duration" Duration Used "300ms" "Requests slower than this are logged";
     }
     "Distributed tracing" {

@@ -1,22 +1,26 @@
 //! What the process says about itself: log lines, disk times, readiness.
 
+mod backups;
+mod journal;
 mod lines;
+mod outputs;
+mod rotate;
 
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use taffrail_api::Metrics;
 use taffrail_consensus::Recorder;
 use taffrail_member::Member;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 use tracing_subscriber::prelude::*;
 
 use crate::args::Settings;
 use lines::{Form, Lines};
+use outputs::Outputs;
 
 /// Starts the log as the flags want it.
 ///
@@ -38,7 +42,7 @@ pub fn start_log(settings: &Settings) -> Result<()> {
     };
     let targets = Targets::new().with_default(level).with_target("openraft", steps);
     let lines = tracing_subscriber::fmt::layer().event_format(Lines(form));
-    let lines = lines.with_writer(output(settings.get("log-outputs"))?);
+    let lines = lines.with_writer(Outputs::new(settings)?);
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(())
 }
@@ -51,25 +55,6 @@ fn level(name: &str) -> Result<LevelFilter> {
         "error" | "dpanic" | "panic" | "fatal" => LevelFilter::ERROR,
         other => bail!("--log-level={other} is none of debug, info, warn, error, dpanic, panic, fatal"),
     })
-}
-
-/// Every named output gets every line.
-fn output(names: &str) -> Result<BoxMakeWriter> {
-    let mut outputs = names.split(',').filter(|name| !name.is_empty()).map(one_output);
-    let first = outputs.next().unwrap_or_else(|| one_output("default"))?;
-    outputs.try_fold(first, |all, one| Ok(BoxMakeWriter::new(all.and(one?))))
-}
-
-fn one_output(name: &str) -> Result<BoxMakeWriter> {
-    match name {
-        "default" | "stderr" | "systemd/journal" => Ok(BoxMakeWriter::new(std::io::stderr)),
-        "stdout" => Ok(BoxMakeWriter::new(std::io::stdout)),
-        path => {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            let file = file.with_context(|| format!("--log-outputs={path} cannot be written"))?;
-            Ok(BoxMakeWriter::new(file))
-        }
-    }
 }
 
 /// Why the process ends: to the log, and in plain words for whoever started it by hand.
