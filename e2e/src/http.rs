@@ -21,7 +21,21 @@ pub async fn post(address: &str, path: &str, body: &str) -> Answer {
     request(address, "POST", path, body).await
 }
 
+/// The body of a page that is no text.
+pub async fn get_bytes(address: &str, path: &str) -> Vec<u8> {
+    let answer = exchange(address, "GET", path, "").await;
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("an answer has a head");
+    answer[end + 4..].to_vec()
+}
+
 pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Answer {
+    parse(&String::from_utf8_lossy(&exchange(address, method, path, body).await))
+}
+
+async fn exchange(address: &str, method: &str, path: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     let head =
         format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
@@ -33,7 +47,7 @@ pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Ans
         stream.read_to_end(&mut answer).await?;
         std::io::Result::Ok(answer)
     });
-    parse(&String::from_utf8_lossy(&answer.await.expect("the member answers")))
+    answer.await.expect("the member answers")
 }
 
 fn parse(answer: &str) -> Answer {

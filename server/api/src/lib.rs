@@ -21,6 +21,7 @@ mod lease;
 mod lock;
 mod maintenance;
 pub mod metrics;
+mod profile;
 mod queue;
 mod slow;
 mod status;

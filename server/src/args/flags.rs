@@ -162,7 +162,7 @@ flags! {
         "auth-token-ttl" Number Used "300" "Seconds that a simple token lasts after its last use";
     }
     "Profiling and Monitoring" {
-        "enable-pprof" Switch Meaningless "false" "Serve profiles; not part of this version";
+        "enable-pprof" Switch Used "false" "Serve profiles below /debug/pprof/";
         "metrics" Text Used "basic" "'basic', or 'extensive' with times per method";
         "listen-metrics-urls" Text Used "" "More URLs for metrics and health";
     }

@@ -64,7 +64,11 @@ impl Backups {
     pub fn sweep(&self, now: SystemTime) -> io::Result<()> {
         let mut backups = self.all()?;
         backups.sort_unstable_by(|a, b| b.cmp(a));
-        let oldest = self.rotation.age_max.and_then(|age| now.checked_sub(age)).map(|at| self.moment(at));
+        let oldest = self
+            .rotation
+            .age_max
+            .and_then(|age| now.checked_sub(age))
+            .map(|at| self.moment(at));
         for (place, (moment, path)) in backups.iter().enumerate() {
             let too_many = self.rotation.backups_max.is_some_and(|max| place >= max);
             if too_many || oldest.as_ref().is_some_and(|oldest| moment < oldest) {
@@ -167,7 +171,10 @@ mod tests {
         let backups = backups(dir.path(), "{}");
         put_aside_on_days(&backups, 1);
         put_aside_on_days(&backups, 1);
-        assert_eq!(names(dir.path()), ["a-1970-01-01T00-00-00.000.log", "a-1970-01-01T00-00-00.001.log"]);
+        assert_eq!(
+            names(dir.path()),
+            ["a-1970-01-01T00-00-00.000.log", "a-1970-01-01T00-00-00.001.log"]
+        );
     }
 
     #[test]

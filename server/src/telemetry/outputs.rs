@@ -165,14 +165,25 @@ mod tests {
     #[test]
     fn outputs_are_named_once() {
         assert_eq!(names("", false).expect("valid"), ["default"]);
-        assert_eq!(names("stdout,/a.log,stdout", false).expect("valid"), ["stdout", "/a.log"]);
+        assert_eq!(
+            names("stdout,/a.log,stdout", false).expect("valid"),
+            ["stdout", "/a.log"]
+        );
     }
 
     #[test]
     fn outputs_that_do_not_go_together_are_refused_in_etcds_words() {
         for (text, rotated, sentence) in [
-            ("default,stderr", false, "multi logoutput for \"default\" is not supported yet"),
-            ("systemd/journal,stderr", false, "running with systemd/journal but other"),
+            (
+                "default,stderr",
+                false,
+                "multi logoutput for \"default\" is not supported yet",
+            ),
+            (
+                "systemd/journal,stderr",
+                false,
+                "running with systemd/journal but other",
+            ),
             ("stderr", true, ONE_FILE),
             ("/a.log,/b.log", true, ONE_FILE),
         ] {

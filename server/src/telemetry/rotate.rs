@@ -109,7 +109,10 @@ impl Rotated {
     }
 
     fn rotate(&mut self) {
-        let next = self.backups.put_aside(SystemTime::now()).and_then(|()| append(&self.backups));
+        let next = self
+            .backups
+            .put_aside(SystemTime::now())
+            .and_then(|()| append(&self.backups));
         // The log cannot tell of itself here; lines go on into the file that is open, whatever its name.
         let Ok(next) = next else { return };
         self.file = next;
@@ -161,7 +164,10 @@ mod tests {
             compress: true,
         };
         assert_eq!(Rotation::parse(json).expect("valid"), expected);
-        assert_eq!(small(100 * MEGABYTE), Rotation::parse(r#"{"maxsize": 0}"#).expect("valid"));
+        assert_eq!(
+            small(100 * MEGABYTE),
+            Rotation::parse(r#"{"maxsize": 0}"#).expect("valid")
+        );
         for (json, text) in [
             ("{", "improperly formatted log rotation config"),
             ("", "improperly formatted log rotation config"),
@@ -181,7 +187,9 @@ mod tests {
             rotated.write_line(format!("{line}\n").as_bytes()).expect("written");
         }
         let files = std::fs::read_dir(dir.path()).expect("readable");
-        let contents: Vec<_> = files.map(|file| std::fs::read_to_string(file.expect("a file").path())).collect();
+        let contents: Vec<_> = files
+            .map(|file| std::fs::read_to_string(file.expect("a file").path()))
+            .collect();
         let contents: Vec<String> = contents.into_iter().map(|text| text.expect("text")).collect();
         assert!(contents.iter().all(|text| text.len() <= 100) && contents.len() > 5);
         let mut lines: Vec<u32> = contents

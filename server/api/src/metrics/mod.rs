@@ -12,6 +12,7 @@ mod table;
 use std::sync::atomic::AtomicU64;
 
 pub use network::Network;
+pub(crate) use process::Process;
 pub(crate) use render::CONTENT_TYPE;
 pub use snapshots::Snap;
 

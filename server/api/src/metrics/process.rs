@@ -2,7 +2,7 @@
 
 /// Numbers of this process; 0 where the kernel does not tell.
 #[derive(Default)]
-pub(super) struct Process {
+pub(crate) struct Process {
     pub cpu_s: f64,
     pub resident_bytes: f64,
     pub virtual_bytes: f64,
