@@ -22,6 +22,18 @@ pub async fn post(address: &str, path: &str, body: &str) -> Answer {
     request(address, "POST", path, body).await
 }
 
+/// The body of a page that is no text.
+pub async fn get_bytes(address: &str, path: &str) -> Vec<u8> {
+    let stream = TcpStream::connect(address).await.expect("the member listens");
+    let headers = format!("Host: {address}\r\n");
+    let answer = exchange(stream, "GET", path, &headers, "").await;
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .expect("an answer has a head");
+    answer[end + 4..].to_vec()
+}
+
 pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Answer {
     request_with(address, method, path, &format!("Host: {address}\r\n"), body).await
 }
@@ -29,17 +41,21 @@ pub async fn request(address: &str, method: &str, path: &str, body: &str) -> Ans
 /// With `headers` of the caller's, each with its line end.
 pub async fn request_with(address: &str, method: &str, path: &str, headers: &str, body: &str) -> Answer {
     let stream = TcpStream::connect(address).await.expect("the member listens");
-    exchange(stream, method, path, headers, body).await
+    parsed(exchange(stream, method, path, headers, body).await)
 }
 
 /// A page over whatever stream leads to it.
 pub async fn get_over(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> Answer {
-    exchange(stream, "GET", path, "Host: member\r\n", "").await
+    parsed(exchange(stream, "GET", path, "Host: member\r\n", "").await)
 }
 
 /// JSON over whatever stream leads to it.
 pub async fn post_over(stream: impl AsyncRead + AsyncWrite + Unpin, path: &str, body: &str) -> Answer {
-    exchange(stream, "POST", path, "Host: member\r\n", body).await
+    parsed(exchange(stream, "POST", path, "Host: member\r\n", body).await)
+}
+
+fn parsed(answer: Vec<u8>) -> Answer {
+    parse(&String::from_utf8_lossy(&answer))
 }
 
 async fn exchange(
@@ -48,7 +64,7 @@ async fn exchange(
     path: &str,
     headers: &str,
     body: &str,
-) -> Answer {
+) -> Vec<u8> {
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");
     let answer = wait::for_it(path, async {
@@ -58,7 +74,7 @@ async fn exchange(
         stream.read_to_end(&mut answer).await?;
         std::io::Result::Ok(answer)
     });
-    parse(&String::from_utf8_lossy(&answer.await.expect("the member answers")))
+    answer.await.expect("the member answers")
 }
 
 /// A request whose body goes on while its answer comes in, both in chunks.

@@ -10,6 +10,7 @@ pub mod chance;
 pub mod checker;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod history;
 pub mod http;
 pub mod load;

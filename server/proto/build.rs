@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-const PROTOS: [&str; 13] = [
+const PROTOS: [&str; 15] = [
     "mvccpb/kv.proto",
     "etcdserverpb/kv.proto",
     "etcdserverpb/watch.proto",
@@ -18,6 +18,8 @@ const PROTOS: [&str; 13] = [
     "grpc/health/v1/health.proto",
     "taffrail/peer.proto",
     "taffrail/question.proto",
+    "opentelemetry/trace.proto",
+    "profile.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

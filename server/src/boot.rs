@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
-use taffrail_api::{Api, ApiConfig, Metrics};
+use taffrail_api::{Api, ApiConfig, Metrics, Tracer};
 use taffrail_consensus::{ClusterFacts, Dialer, Machine, Node, NodeConfig, Peer, discover};
 use taffrail_member::{
     CorruptionChecks, Ears, LEASE_CHECKPOINT_INTERVAL, Limits, Member, MemberConfig, MembershipRules, check_not_older,
@@ -19,6 +19,9 @@ use crate::data_dir::{DataDir, Locked};
 use crate::serve::Doors;
 use crate::telemetry::{self, Observer};
 use crate::tls::Tls;
+
+/// How long the last traces may take at the end.
+const TRACES_FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// Runs a member until it is told to stop or cannot go on.
 ///
@@ -52,7 +55,14 @@ async fn live(config: Config) -> Result<()> {
         member.check_initially().await?;
     }
     telemetry::watch_leadership(&member, &metrics);
-    let api = Api::new(member.clone(), api_config(&config), Arc::clone(&metrics));
+    telemetry::watch_heartbeats(&member, &metrics, config.heartbeat_interval);
+    let tracer = config.tracing.clone().map(Tracer::start).transpose()?;
+    let api = Api::new(
+        member.clone(),
+        api_config(&config),
+        Arc::clone(&metrics),
+        tracer.clone(),
+    );
     let serving = doors.serve(api, &config, &metrics);
     let serve = async {
         member.publish().await;
@@ -73,6 +83,10 @@ async fn live(config: Config) -> Result<()> {
     serving.drain().await;
     member.shutdown().await;
     drop(peers);
+    if let Some(tracer) = tracer {
+        // A collector that does not answer holds nobody back.
+        let _ = tokio::time::timeout(TRACES_FLUSH_MAX, tracer.flush()).await;
+    }
     tracing::info!("closed member");
     Ok(())
 }
@@ -185,6 +199,7 @@ fn member_config(config: &Config, dir: &DataDir) -> MemberConfig {
         },
         quota_bytes: config.quota_bytes,
         auto_compaction: config.auto_compaction,
+        warning_apply_duration: config.warning_apply_duration,
         watch_progress_interval: config.watch_progress_interval,
         corruption_checks: CorruptionChecks {
             everything: config.corrupt_check_interval,
@@ -204,6 +219,8 @@ fn api_config(config: &Config) -> ApiConfig {
         request_bytes_max: config.request_bytes_max,
         storage_version: config.storage_version(),
         extensive_metrics: config.extensive_metrics,
+        warning_unary_request_duration: config.warning_unary_request_duration,
+        stop_on_defrag: config.features.stop_on_defrag,
         features: config.feature_table.clone(),
         http: config.http.clone(),
     }

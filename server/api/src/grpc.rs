@@ -25,6 +25,7 @@ use tower::Service;
 use crate::caller::{Led, demands_leader};
 use crate::metrics::grpc::{Call, Kind, Method};
 use crate::status::{INVALID_CLIENT_API_VERSION, Refusal};
+use crate::trace::Span;
 use crate::{Api, GRPC_OVERHEAD_BYTES, Metrics};
 
 /// The client's own version, counted (etcd rpctypes/metadatafields.go).
@@ -53,8 +54,27 @@ pub struct Answer {
     work: Work,
     /// What is counted when the work is done.
     call: Option<(Method, Call)>,
+    /// What is told if it took long, or is traced; none for streams.
+    unary: Option<Unary>,
     /// The member, if a stream is to end with its leader.
     led: Option<Member>,
+}
+
+/// A unary call under way.
+struct Unary {
+    api: Api,
+    started: Instant,
+    remote: Arc<str>,
+    span: Option<Box<Span>>,
+}
+
+impl Unary {
+    fn ended(self, method: Method, headers: &HeaderMap) {
+        self.api.0.slow.call_ended(method, self.started, &self.remote);
+        if let Some(span) = self.span {
+            span.end(code_of(headers).unwrap_or(Code::Ok));
+        }
+    }
 }
 
 impl Future for Answer {
@@ -65,6 +85,9 @@ impl Future for Answer {
         rename_oversize(response.headers_mut());
         if let Some(member) = self.led.take() {
             response = response.map(|body| Body::new(Led::new(body, member.leaderless())));
+        }
+        if let (Some(unary), Some((method, _))) = (self.unary.take(), &self.call) {
+            unary.ended(*method, response.headers());
         }
         Poll::Ready(Ok(match self.call.take() {
             Some((method, call)) => watch_over(response, method, call),
@@ -77,6 +100,7 @@ fn refused(status: Status) -> Answer {
     Answer {
         work: Box::pin(std::future::ready(Ok(status.into_http()))),
         call: None,
+        unary: None,
         led: None,
     }
 }
@@ -124,8 +148,8 @@ impl Grpc {
 }
 
 impl Grpc {
-    /// Starts on a request; the answer is a future.
-    pub fn call<B>(&self, request: Request<B>) -> Answer
+    /// Starts on a request of a connection from `remote`; the answer is a future.
+    pub fn call<B>(&self, request: Request<B>, remote: &Arc<str>) -> Answer
     where
         B: HttpBody<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
@@ -135,20 +159,34 @@ impl Grpc {
             return Answer {
                 work,
                 call: None,
+                unary: None,
                 led: None,
             };
         };
-        let call = self.metrics.grpc.start(method, Instant::now());
+        let started = Instant::now();
+        let call = self.metrics.grpc.start(method, started);
         if let Err(refusal) = self.admit(method, request.headers()) {
             call.finish(refusal.code);
             return refused(refusal.into());
         }
         let led = method.kind() != Kind::Unary && demands_leader(request.headers());
+        let unary = (method.kind() == Kind::Unary).then(|| self.unary(method, request.headers(), started, remote));
         let work = self.dispatch(request);
         Answer {
             work,
             call: Some((method, call)),
+            unary,
             led: led.then(|| self.api.member().clone()),
+        }
+    }
+
+    fn unary(&self, method: Method, headers: &HeaderMap, started: Instant, remote: &Arc<str>) -> Unary {
+        let tracer = self.api.0.tracer.as_ref();
+        Unary {
+            api: self.api.clone(),
+            started,
+            remote: Arc::clone(remote),
+            span: tracer.and_then(|tracer| tracer.begin(method, headers, remote)),
         }
     }
 

@@ -23,7 +23,10 @@ impl Kv for Api {
         }
         check::range(&request)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(self.member().range(&caller, request).await.map_err(status::read)?)
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().range(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::read)?)
     }
 
     type RangeStreamStream = Pin<Box<dyn Stream<Item = Result<pb::RangeStreamResponse, Status>> + Send>>;
@@ -45,7 +48,10 @@ impl Kv for Api {
         let request = request.into_inner();
         check::put(&request)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(self.member().put(&caller, request).await.map_err(status::write)?)
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().put(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::write)?)
     }
 
     async fn delete_range(&self, request: Request<pb::DeleteRangeRequest>) -> Answer<pb::DeleteRangeResponse> {
@@ -53,12 +59,10 @@ impl Kv for Api {
         let request = request.into_inner();
         check::delete_range(&request)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(
-            self.member()
-                .delete_range(&caller, request)
-                .await
-                .map_err(status::write)?,
-        )
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().delete_range(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::write)?)
     }
 
     async fn txn(&self, request: Request<pb::TxnRequest>) -> Answer<pb::TxnResponse> {
@@ -66,7 +70,10 @@ impl Kv for Api {
         let request = request.into_inner();
         check::txn(&request, self.0.config.txn_ops_max)?;
         let caller = self.caller(&credentials).await?;
-        self.respond(self.member().txn(&caller, request).await.map_err(status::txn)?)
+        let watched = self.0.slow.watch(&request);
+        let answer = self.member().txn(&caller, request).await;
+        watched.answered(&answer);
+        self.respond(answer.map_err(status::txn)?)
     }
 
     async fn compact(&self, request: Request<pb::CompactionRequest>) -> Answer<pb::CompactionResponse> {

@@ -21,12 +21,17 @@ mod lease;
 mod lock;
 mod maintenance;
 pub mod metrics;
+mod profile;
 mod queue;
 mod range_stream;
+mod slow;
 mod status;
+mod time;
+mod trace;
 mod watch;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use taffrail_member::Member;
 
@@ -34,6 +39,8 @@ pub use certificate::{ClientCertificate, Encrypted};
 pub use grpc::{Answer, Grpc};
 pub use http::{Allowed, HttpConfig, client_routes, metrics_routes};
 pub use metrics::Metrics;
+pub use time::timestamp;
+pub use trace::{NotACollector, Tracer, TracingConfig};
 
 /// What a request may ask for at most.
 #[derive(Debug, Clone)]
@@ -46,6 +53,10 @@ pub struct ApiConfig {
     pub storage_version: String,
     /// Histograms of handling times, which cost memory per method.
     pub extensive_metrics: bool,
+    /// Unary calls that take longer are worth a line.
+    pub warning_unary_request_duration: Duration,
+    /// Health checkers are told to go elsewhere while a defragmentation runs.
+    pub stop_on_defrag: bool,
     /// Shown by the metrics.
     pub features: Vec<Feature>,
     /// What plain HTTP may ask for.
@@ -72,14 +83,21 @@ pub(crate) struct Inner {
     pub member: Member,
     pub config: ApiConfig,
     pub metrics: Arc<Metrics>,
+    pub slow: slow::Slow,
+    pub defragmenting: health::Defragmenting,
+    /// None where nobody collects traces.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 impl Api {
-    pub fn new(member: Member, config: ApiConfig, metrics: Arc<Metrics>) -> Self {
+    pub fn new(member: Member, config: ApiConfig, metrics: Arc<Metrics>, tracer: Option<Arc<Tracer>>) -> Self {
         Api(Arc::new(Inner {
+            slow: slow::Slow::new(config.warning_unary_request_duration),
+            defragmenting: health::Defragmenting::default(),
             member,
             config,
             metrics,
+            tracer,
         }))
     }
 

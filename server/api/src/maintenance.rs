@@ -42,6 +42,7 @@ impl Maintenance for Api {
 
     async fn defragment(&self, request: Request<pb::DefragmentRequest>) -> Answer<pb::DefragmentResponse> {
         self.demand_admin(&self.credentials(&request)).await?;
+        let _told = self.0.config.stop_on_defrag.then(|| self.0.defragmenting.begin());
         self.member().defragment().await;
         Ok(Response::new(pb::DefragmentResponse { header: None }))
     }

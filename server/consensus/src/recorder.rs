@@ -15,6 +15,8 @@ pub trait Recorder: Send + Sync + 'static {
     /// One message of entries on its way to a peer.
     fn peer_sent(&self, to: u64, bytes: u64) {}
     fn peer_received(&self, from: u64, bytes: u64) {}
+    /// Something came from a peer that could not be used.
+    fn peer_receive_failed(&self, from: u64) {}
     fn peer_send_failed(&self, to: u64) {}
     /// A ping and its answer.
     fn peer_round_trip(&self, to: u64, took: Duration) {}
@@ -26,6 +28,8 @@ pub trait Recorder: Send + Sync + 'static {
     fn installing(&self, under_way: bool) {}
     /// One whole state sent to a peer, or not.
     fn snapshot_sent(&self, to: u64, arrived: bool, took: Duration) {}
+    /// A received state was verified and made durable.
+    fn snapshot_durable(&self, took: Duration) {}
     fn snapshot_received(&self, from: u64, whole: bool, took: Duration) {}
 }
 

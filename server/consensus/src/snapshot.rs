@@ -15,6 +15,7 @@ use tonic::{Status, Streaming};
 
 use crate::membership;
 use crate::peer::wire;
+use crate::recorder::Recorder;
 use crate::state::{Chunks, Finished, Receiving, State};
 use crate::types::{RaftSnapshot, SnapshotData, SnapshotMeta, Vote, log_id};
 
@@ -57,7 +58,11 @@ fn read(chunks: Chunks, pieces: &mpsc::Sender<Bytes>) {
 }
 
 /// Takes a whole snapshot from the wire; what is left of a broken one is removed.
-pub async fn receive(state: &dyn State, parts: &mut Streaming<SnapshotPart>) -> Result<(Vote, RaftSnapshot), Status> {
+pub async fn receive(
+    state: &dyn State,
+    parts: &mut Streaming<SnapshotPart>,
+    recorder: &dyn Recorder,
+) -> Result<(Vote, RaftSnapshot), Status> {
     let Some(Part::Head(head)) = next(parts).await? else {
         return Err(Status::invalid_argument("a snapshot begins with its head"));
     };
@@ -70,11 +75,13 @@ pub async fn receive(state: &dyn State, parts: &mut Streaming<SnapshotPart>) -> 
         };
         receiving = blocking(move || write(receiving, &chunk)).await?;
     }
+    let started = std::time::Instant::now();
     let Finished {
         position,
         membership,
         state,
     } = blocking(move || receiving.finish()).await?;
+    recorder.snapshot_durable(started.elapsed());
     let meta = SnapshotMeta {
         last_log_id: log_id(position),
         last_membership: membership::stored(membership).map_err(Status::data_loss)?,

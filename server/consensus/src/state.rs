@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use taffrail_store::{Applied, Applier, Entry, Incoming, Position, Received, Store, StoreFailure, View};
@@ -9,6 +10,10 @@ use taffrail_store::{Applied, Applier, Entry, Incoming, Position, Received, Stor
 /// Hears of every applied batch, on the apply thread, after it is committed and before anyone is answered.
 pub trait Listener: Send + Sync + 'static {
     fn applied(&self, batch: &[Applied], view: &View);
+    /// One entry was evaluated.
+    fn evaluated(&self, _entry: &Entry, _applied: &Applied, _took: Duration) {}
+    /// A batch of evaluated entries was handed to the engine.
+    fn committed(&self, _took: Duration) {}
     /// The state was replaced by that of another member, which is further.
     fn installed(&self, view: &View);
 }
@@ -122,7 +127,15 @@ pub(crate) struct StoreApply {
 
 impl Apply for StoreApply {
     fn apply(&mut self, entries: &[Entry]) -> Result<Vec<Applied>, StoreFailure> {
-        let batch = self.applier.apply(entries)?;
+        let mut last = Instant::now();
+        let mut lap = || {
+            let now = Instant::now();
+            now.duration_since(std::mem::replace(&mut last, now))
+        };
+        let batch = self.applier.apply_watched(entries, &mut |entry, applied| {
+            self.listener.evaluated(entry, applied, lap());
+        })?;
+        self.listener.committed(lap());
         self.listener.applied(&batch, &self.store.view());
         Ok(batch)
     }

@@ -17,6 +17,7 @@ impl Member {
         let view = self.view();
         let facts = self.backup_facts(&view, storage_version);
         let scratch = self.config().scratch_dir.clone();
+        let _reading = self.counters().long_reads.enter();
         let written = tokio::task::spawn_blocking(move || {
             let mut file = tempfile::tempfile_in(scratch)?;
             let data_bytes = write(&view, &facts, &mut file)?;

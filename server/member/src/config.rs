@@ -36,6 +36,8 @@ pub struct MemberConfig {
     /// None switches the quota off.
     pub quota_bytes: Option<u64>,
     pub auto_compaction: AutoCompaction,
+    /// Entries and reads that take longer are worth a line and are counted.
+    pub warning_apply_duration: Duration,
     pub watch_progress_interval: Duration,
     pub corruption_checks: CorruptionChecks,
     /// How often the leader looks whether a downgrade is done; none is never.

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use taffrail_consensus::Listener;
 use taffrail_proto::mvccpb::event::EventType;
-use taffrail_store::{Applied, Response, Store, View};
+use taffrail_store::{Applied, ApplyError, Content, Entry, Response, Store, View};
 use tokio::sync::Notify;
 
 use crate::auth::{SimpleTokens, simple};
 use crate::counters::Counters;
+use crate::entry;
 use crate::lease::LeaseClock;
+use crate::slow::Slow;
 use crate::watch::Hub;
 
 /// The listener a node is started with; the member is then started with the same one.
@@ -19,6 +22,7 @@ pub struct Ears {
     pub(crate) leases: LeaseClock,
     pub(crate) counters: Arc<Counters>,
     pub(crate) tokens: SimpleTokens,
+    pub(crate) slow: Slow,
     /// Wakes whoever reclaims space after a compaction.
     pub(crate) compacted: Notify,
     /// A change of the membership was applied.
@@ -34,6 +38,7 @@ impl Ears {
             leases: LeaseClock::default(),
             counters,
             tokens: SimpleTokens::default(),
+            slow: Slow::default(),
             compacted: Notify::new(),
             membership: Notify::new(),
             membership_index: AtomicU64::new(0),
@@ -48,6 +53,25 @@ impl Listener for Ears {
             self.heed(applied, view);
         }
         self.hub.publish(batch);
+    }
+
+    fn evaluated(&self, entry: &Entry, applied: &Applied, took: Duration) {
+        let Content::Request(request) = &entry.content else {
+            return;
+        };
+        let Some(operation) = entry::operation(request) else {
+            return;
+        };
+        let success = matches!(&applied.answer, Ok(_) | Err(ApplyError::Compacted(_)));
+        self.counters.applies.0[operation].observe(success, took);
+        if self.slow.is_slow(took) {
+            self.counters.slow_applies.add(1);
+            self.slow.entry(took, request, &applied.answer);
+        }
+    }
+
+    fn committed(&self, took: Duration) {
+        self.counters.upkeep.commit_s.observe(took.as_secs_f64());
     }
 
     fn installed(&self, view: &View) {
@@ -70,6 +94,7 @@ impl Ears {
         match &applied.answer {
             Ok(Response::LeaseGrant(grant)) => {
                 self.counters.leases_granted.add(1);
+                self.counters.lease_ttls.0.observe(grant.ttl as f64);
                 self.leases.granted(grant.id, grant.ttl);
             }
             Ok(Response::LeaseRevoke(_)) => self.counters.leases_revoked.add(1),

@@ -6,32 +6,43 @@ use prost::encoding::message;
 use taffrail_proto::etcdserverpb::RequestHeader;
 use taffrail_store::Caller;
 
-/// Which field of `InternalRaftRequest` a request is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Proposal {
-    Put = 4,
-    DeleteRange = 5,
-    Txn = 6,
-    Compaction = 7,
-    LeaseGrant = 8,
-    LeaseRevoke = 9,
-    Alarm = 10,
-    LeaseCheckpoint = 11,
-    ClusterVersionSet = 1300,
-    ClusterMemberAttrSet = 1301,
-    DowngradeInfoSet = 1302,
-    AuthEnable = 1000,
-    AuthDisable = 1011,
-    Authenticate = 1012,
-    UserAdd = 1100,
-    UserDelete = 1101,
-    UserChangePassword = 1103,
-    UserGrantRole = 1104,
-    UserRevokeRole = 1105,
-    RoleAdd = 1200,
-    RoleDelete = 1201,
-    RoleGrantPermission = 1203,
-    RoleRevokePermission = 1204,
+macro_rules! proposals {
+    ($($name:ident = $field:literal $label:literal,)*) => {
+        /// Which field of `InternalRaftRequest` a request is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Proposal {
+            $($name = $field,)*
+        }
+
+        /// Every kind of entry that is proposed: its field, and what etcd calls it.
+        const OPERATIONS: &[(u32, &str)] = &[$(($field, $label),)*];
+    };
+}
+
+proposals! {
+    Put = 4 "Put",
+    DeleteRange = 5 "DeleteRange",
+    Txn = 6 "Txn",
+    Compaction = 7 "Compaction",
+    LeaseGrant = 8 "LeaseGrant",
+    LeaseRevoke = 9 "LeaseRevoke",
+    Alarm = 10 "Alarm",
+    LeaseCheckpoint = 11 "LeaseCheckpoint",
+    ClusterVersionSet = 1300 "ClusterVersionSet",
+    ClusterMemberAttrSet = 1301 "ClusterMemberAttrSet",
+    DowngradeInfoSet = 1302 "DowngradeInfoSet",
+    AuthEnable = 1000 "AuthEnable",
+    AuthDisable = 1011 "AuthDisable",
+    Authenticate = 1012 "Authenticate",
+    UserAdd = 1100 "AuthUserAdd",
+    UserDelete = 1101 "AuthUserDelete",
+    UserChangePassword = 1103 "AuthUserChangePassword",
+    UserGrantRole = 1104 "AuthUserGrantRole",
+    UserRevokeRole = 1105 "AuthUserRevokeRole",
+    RoleAdd = 1200 "AuthRoleAdd",
+    RoleDelete = 1201 "AuthRoleDelete",
+    RoleGrantPermission = 1203 "AuthRoleGrantPermission",
+    RoleRevokePermission = 1204 "AuthRoleRevokePermission",
 }
 
 /// The field of the header.
@@ -54,24 +65,34 @@ pub(crate) fn encode<M: Message>(id: u64, caller: &Caller, proposal: Proposal, r
     entry.freeze()
 }
 
+/// What etcd calls the kinds of entries, in the order of [`operation`]'s places.
+pub fn operations() -> impl ExactSizeIterator<Item = &'static str> {
+    OPERATIONS.iter().map(|(_, name)| *name)
+}
+
+/// Which kind of request an entry carries, as a place among [`operations`].
+pub(crate) fn operation(entry: &[u8]) -> Option<usize> {
+    let (field, _) = fields(entry).find(|(field, _)| *field != HEADER)?;
+    OPERATIONS.iter().position(|(known, _)| *known == field)
+}
+
 /// The header's id of an encoded request: the one by which its proposer knows it.
 pub fn id_of(entry: &[u8]) -> Option<u64> {
-    /// Both fields are messages, so both are read the same way.
+    let (_, header) = fields(entry).find(|(field, _)| *field == HEADER)?;
+    Some(RequestHeader::decode(header).ok()?.id)
+}
+
+/// The fields of an entry, up to the first that is no message.
+fn fields(mut rest: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    /// All fields are messages, so all are read the same way.
     const LENGTH_DELIMITED: u64 = 2;
-    let mut rest = entry;
-    while !rest.is_empty() {
+    std::iter::from_fn(move || {
         let tag = prost::encoding::decode_varint(&mut rest).ok()?;
         let length = prost::encoding::decode_varint(&mut rest).ok()?;
         let field = rest.get(..usize::try_from(length).ok()?)?;
-        if tag & 7 != LENGTH_DELIMITED {
-            return None;
-        }
-        if tag >> 3 == u64::from(HEADER) {
-            return Some(RequestHeader::decode(field).ok()?.id);
-        }
         rest = &rest[field.len()..];
-    }
-    None
+        (tag & 7 == LENGTH_DELIMITED).then_some(((tag >> 3) as u32, field))
+    })
 }
 
 #[cfg(test)]
@@ -139,5 +160,14 @@ mod tests {
     #[test]
     fn an_empty_request_is_still_there() {
         assert!(decoded(Proposal::Alarm, &AlarmRequest::default()).alarm.is_some());
+    }
+
+    #[test]
+    fn an_entry_tells_what_it_is() {
+        let name = |entry: &[u8]| operation(entry).and_then(|place| operations().nth(place));
+        let put = encode(1, &Caller::default(), Proposal::Put, &PutRequest::default());
+        let role = encode(1, &Caller::default(), Proposal::RoleAdd, &AlarmRequest::default());
+        assert_eq!((name(&put), name(&role)), (Some("Put"), Some("AuthRoleAdd")));
+        assert_eq!(name(b""), None);
     }
 }

@@ -14,6 +14,7 @@ mod counters;
 mod ears;
 mod entry;
 mod error;
+mod histogram;
 mod identity;
 mod ids;
 mod leadership;
@@ -23,6 +24,9 @@ mod publish;
 mod questions;
 mod range;
 mod read;
+mod seldom;
+pub mod shown;
+mod slow;
 mod status;
 mod upkeep;
 mod version;
@@ -44,15 +48,17 @@ pub use config::{
 };
 pub use counters::Counters;
 pub use ears::Ears;
-pub use entry::id_of;
+pub use entry::{id_of, operations};
 pub use error::{
     AuthChangeError, AuthenticateError, BackupError, DowngradeError, LeaseError, MemberError, MoveLeaderError,
     ReadError, Timeout, WriteError,
 };
+pub use histogram::{Distribution, Histogram};
 pub use identity::{cluster_id, member_id};
 pub use lease::LeaseTtl;
 pub use membership::MemberInfo;
 pub use range::KeyRange;
+pub use seldom::Seldom;
 pub use status::Status;
 pub use taffrail_consensus::{BarrierError, Leadership, Progress, Proposals, ProposeError};
 pub use taffrail_store::backup::Chunks;
@@ -78,7 +84,7 @@ pub(crate) struct Inner {
     pub passwords: auth::Passwords,
     /// None where tokens are simple.
     pub jwt: Option<Arc<Jwt>>,
-    pub invalid_tokens: auth::Seldom,
+    pub invalid_tokens: seldom::Seldom,
     /// One change of the membership at a time: what it was checked against must still hold when it is made.
     pub changing: tokio::sync::Mutex<()>,
 }
@@ -94,7 +100,7 @@ impl Member {
             leaders: leadership::Leaders::default(),
             passwords: auth::Passwords::new(config.auth.bcrypt_cost),
             jwt: auth::start_tokens(&config.auth.tokens, &ears.tokens),
-            invalid_tokens: auth::Seldom::default(),
+            invalid_tokens: seldom::Seldom::default(),
             changing: tokio::sync::Mutex::new(()),
             config,
             store,
@@ -106,6 +112,7 @@ impl Member {
             .ears
             .leases
             .checkpoint_every(member.config().lease_checkpoint_interval);
+        member.0.ears.slow.warn_above(member.config().warning_apply_duration);
         leadership::follow(&member);
         membership::follow(&member);
         questions::answer(&member);

@@ -1,5 +1,8 @@
 //! The reading door: barrier, view, answer.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use taffrail_proto::etcdserverpb::request_op::Request;
 use taffrail_proto::etcdserverpb::{RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use taffrail_store::{Caller, RangeError, View};
@@ -12,26 +15,57 @@ const INLINE_KEYS_MAX: i64 = 64;
 impl Member {
     /// Reads a range. Unless it is serializable, every write acknowledged before the call is seen.
     pub async fn range(&self, caller: &Caller, request: RangeRequest) -> Result<RangeResponse, ReadError> {
+        let started = Instant::now();
+        let answer = self.range_now(caller, &request).await;
+        let took = started.elapsed();
+        if self.0.ears.slow.is_slow(took) {
+            self.counters().slow_applies.add(1);
+            self.0.ears.slow.range(took, &request, &answer);
+        }
+        answer
+    }
+
+    async fn range_now(&self, caller: &Caller, request: &RangeRequest) -> Result<RangeResponse, ReadError> {
         self.0.ears.counters.ranges.add(1);
         if !request.serializable {
             self.barrier().await?;
         }
         let view = self.0.store.view();
-        view.permit_range(caller, &request)?;
-        if is_small(&request) {
-            return Ok(view.range(&request)?);
-        }
-        off_worker(move || view.range(&request)).await
+        view.permit_range(caller, request)?;
+        let started = Instant::now();
+        let answer = if is_small(request) {
+            view.range(request).map_err(ReadError::from)
+        } else {
+            let request = request.clone();
+            let _reading = self.counters().long_reads.enter();
+            off_worker(move || view.range(&request)).await
+        };
+        self.counters().range_times.observe(answer.is_ok(), started.elapsed());
+        answer
     }
 
     /// Evaluates a transaction that consists of compares and plain ranges, without going through the log.
     pub async fn read_txn(&self, caller: &Caller, request: TxnRequest) -> Result<TxnResponse, ReadError> {
+        let started = Instant::now();
+        let request = Arc::new(request);
+        let answer = self.read_txn_now(caller, &request).await;
+        let took = started.elapsed();
+        if self.0.ears.slow.is_slow(took) {
+            self.counters().slow_applies.add(1);
+            self.0.ears.slow.read_txn(took, &request, &answer);
+        }
+        answer
+    }
+
+    async fn read_txn_now(&self, caller: &Caller, request: &Arc<TxnRequest>) -> Result<TxnResponse, ReadError> {
         self.0.ears.counters.txns.add(1);
-        if !is_serializable(&request) {
+        if !is_serializable(request) {
             self.barrier().await?;
         }
         let view = self.0.store.view();
-        view.permit_txn(caller, &request)?;
+        view.permit_txn(caller, request)?;
+        let request = Arc::clone(request);
+        let _reading = self.counters().long_reads.enter();
         off_worker(move || view.txn(&request)).await
     }
 

@@ -1,11 +1,13 @@
 //! How a member is doing, for `Maintenance.Status`, health checks and metrics.
 
+use std::time::Instant;
+
 use taffrail_consensus::{Progress, Proposals};
 use taffrail_proto::etcdserverpb::AlarmMember;
 use taffrail_proto::membershippb::DowngradeInfoSetRequest;
 use taffrail_store::{HashKv, RangeError, Sizes, StoreFailure};
 
-use crate::{Member, ReadError};
+use crate::{Histogram, Member, ReadError};
 
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -54,15 +56,28 @@ impl Member {
     pub async fn hash_kv(&self, revision: i64) -> Result<(i64, HashKv), ReadError> {
         let view = self.view();
         let current = view.revision();
-        let hash = blocking(move || view.hash_kv(revision)).await?;
+        let hash = self
+            .timed(&self.counters().upkeep.hash_kv_s, move || view.hash_kv(revision))
+            .await?;
         Ok((current, hash?))
     }
 
     pub async fn hash(&self) -> Result<(i64, u32), ReadError> {
         let view = self.view();
         let current = view.revision();
-        let hash = blocking(move || view.hash()).await?;
+        let hash = self.timed(&self.counters().upkeep.hash_s, move || view.hash()).await?;
         Ok((current, hash.map_err(RangeError::Failure)?))
+    }
+
+    async fn timed<T: Send + 'static>(
+        &self,
+        times: &Histogram,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let (_reading, started) = (self.counters().long_reads.enter(), Instant::now());
+        let done = blocking(work).await;
+        times.observe(started.elapsed().as_secs_f64());
+        done
     }
 }
 

@@ -45,6 +45,16 @@ pub mod health {
     include!(concat!(env!("OUT_DIR"), "/grpc.health.v1.rs"));
 }
 
+/// What a collector of traces is told.
+pub mod otlp {
+    include!(concat!(env!("OUT_DIR"), "/opentelemetry.proto.collector.trace.v1.rs"));
+}
+
+/// Profiles as `go tool pprof` reads them.
+pub mod profiles {
+    include!(concat!(env!("OUT_DIR"), "/perftools.profiles.rs"));
+}
+
 /// What members say to each other; the only messages that are not etcd's.
 pub mod taffrailpb {
     include!(concat!(env!("OUT_DIR"), "/taffrailpb.rs"));

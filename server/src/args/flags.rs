@@ -162,25 +162,25 @@ flags! {
         "auth-token-ttl" Number Used "300" "Seconds that a simple token lasts after its last use";
     }
     "Profiling and Monitoring" {
-        "enable-pprof" Switch Meaningless "false" "Serve profiles; not part of this version";
+        "enable-pprof" Switch Used "false" "Serve profiles below /debug/pprof/";
         "metrics" Text Used "basic" "'basic', or 'extensive' with times per method";
         "listen-metrics-urls" Text Used "" "More URLs for metrics and health";
     }
     "Logging" {
-        "logger" Text Meaningless "zap" "Logging library of etcd";
-        "log-outputs" Text Used "default" "'default', 'stdout', 'stderr', or files, comma-separated";
+        "logger" Text Used "zap" "Logging library of etcd; 'zap' alone is known";
+        "log-outputs" Text Used "default" "'default', 'stdout', 'stderr', 'systemd/journal', or files, comma-separated";
         "log-level" Text Used "info" "debug, info, warn, error, panic or fatal";
         "log-format" Text Used "json" "'json' or 'console'";
-        "enable-log-rotation" Switch Meaningless "false" "Rotate log files; not part of this version";
-        "log-rotation-config-json" Text Meaningless "{\"maxsize\": 100, \"maxage\": 0, \"maxbackups\": 0, \"localtime\": false, \"compress\": false}" "How to rotate log files";
-        "warning-unary-request-duration" Duration Meaningless "300ms" "Requests slower than this are logged";
+        "enable-log-rotation" Switch Used "false" "Rotate the log file";
+        "log-rotation-config-json" Text Used "{\"maxsize\": 100, \"maxage\": 0, \"maxbackups\": 0, \"localtime\": false, \"compress\": false}" "How to rotate log files";
+        "warning-unary-request-duration" Duration Used "300ms" "Requests slower than this are logged";
     }
     "Distributed tracing" {
-        "enable-distributed-tracing" Switch Meaningless "false" "Send traces; not part of this version";
-        "distributed-tracing-address" Text Meaningless "localhost:4317" "Collector of traces";
-        "distributed-tracing-service-name" Text Meaningless "etcd" "Service name in traces";
-        "distributed-tracing-instance-id" Text Meaningless "" "Instance in traces";
-        "distributed-tracing-sampling-rate" Number Meaningless "0" "Traces per million requests";
+        "enable-distributed-tracing" Switch Used "false" "Send traces by OTLP over gRPC";
+        "distributed-tracing-address" Text Used "localhost:4317" "Collector of traces";
+        "distributed-tracing-service-name" Text Used "etcd" "Service name in traces";
+        "distributed-tracing-instance-id" Text Used "" "Instance in traces";
+        "distributed-tracing-sampling-rate" Number Used "0" "Traces per million requests";
     }
     "Features" {
         "initial-corrupt-check" Switch Used "false" "Compare hashes with peers before serving";
@@ -192,10 +192,10 @@ flags! {
         "compaction-batch-limit" Number Meaningless "1000" "Revisions dropped in one go; whole files are dropped here";
         "compaction-sleep-interval" Duration Meaningless "" "Pause between two batches of compaction";
         "watch-progress-notify-interval" Duration Used "10m" "Time between two progress notifications";
-        "warning-apply-duration" Duration Meaningless "100ms" "Entries slower to apply than this are logged";
+        "warning-apply-duration" Duration Used "100ms" "Entries slower to apply than this are logged";
         "txn-mode-write-with-shared-buffer" Switch Meaningless "true" "Buffers of etcd's transactions";
         "bootstrap-defrag-threshold-megabytes" Number Meaningless "0" "Defragment at boot; there is nothing to gain here";
-        "stop-grpc-service-on-defrag" Switch Meaningless "false" "Tell health checkers of a defragmentation, which pauses nothing here";
+        "stop-grpc-service-on-defrag" Switch Used "false" "Tell health checkers to go elsewhere during a defragmentation";
         "max-learners" Number Used "1" "Learners at the same time";
         "downgrade-check-time" Duration Used "5s" "Time between two looks at a downgrade";
     }

@@ -15,6 +15,8 @@ pub struct Features {
     pub initial_corrupt_check: bool,
     pub compact_hash_check: bool,
     pub lease_checkpoint: bool,
+    /// Health checkers are told to go elsewhere while a defragmentation runs.
+    pub stop_on_defrag: bool,
     /// Checkpoints are always stored, as they are since etcd 3.6.
     pub lease_checkpoint_persist: bool,
 }
@@ -46,11 +48,10 @@ const GATES: [(&str, Stage, &str); 9] = [
     ),
 ];
 
-const WITHOUT_MEANING: [&str; 5] = [
+const WITHOUT_MEANING: [&str; 4] = [
     "FastLeaseKeepAlive",
     "PriorityRequest",
     "SetMemberLocalAddr",
-    "StopGRPCServiceOnDefrag",
     "TxnModeWriteWithSharedBuffer",
 ];
 
@@ -66,6 +67,7 @@ impl Features {
         let features = Features {
             initial_corrupt_check: is_on("InitialCorruptCheck")?,
             compact_hash_check: is_on("CompactHashCheck")?,
+            stop_on_defrag: is_on("StopGRPCServiceOnDefrag")?,
             lease_checkpoint: is_on("LeaseCheckpoint")?,
             lease_checkpoint_persist: is_on("LeaseCheckpointPersist")?,
         };
@@ -93,7 +95,12 @@ impl Features {
                 enabled: is_on(settings, &given, name)?,
             })
         };
-        known.map(feature).collect()
+        let groups = [("AllAlpha", "ALPHA"), ("AllBeta", "BETA")].map(|(name, stage)| Feature {
+            name,
+            stage,
+            enabled: given.get(name).copied().unwrap_or(false),
+        });
+        groups.into_iter().map(Ok).chain(known.map(feature)).collect()
     }
 
     /// Gates that were opened and change nothing here.
@@ -210,7 +217,7 @@ mod tests {
         let on: Vec<_> = table.iter().filter(|gate| gate.enabled).map(|gate| gate.name).collect();
         assert_eq!(
             (table.len(), on),
-            (7, vec!["CompactHashCheck", "TxnModeWriteWithSharedBuffer"])
+            (9, vec!["CompactHashCheck", "TxnModeWriteWithSharedBuffer"])
         );
     }
 

@@ -9,9 +9,15 @@ use crate::args::Settings;
 pub(super) fn new(settings: &Settings) -> Result<HttpConfig> {
     Ok(HttpConfig {
         gateway: switch(settings, "enable-grpc-gateway")?,
+        profiles: profiles(settings)?,
         origins: origins(settings.get("cors"))?,
         hosts: Allowed::new(split(settings.get("host-whitelist"))),
     })
+}
+
+/// As in etcd, who debugs profiles too.
+fn profiles(settings: &Settings) -> Result<bool> {
+    Ok(switch(settings, "enable-pprof")? || settings.get("log-level") == "debug")
 }
 
 /// Origins are URLs without a path, as browsers send them.

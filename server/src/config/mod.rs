@@ -9,13 +9,14 @@ mod join;
 mod listen;
 mod place;
 mod tls;
+mod tracing;
 mod url;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use taffrail_api::{Feature, HttpConfig};
+use taffrail_api::{Feature, HttpConfig, TracingConfig};
 use taffrail_member::{AuthConfig, AutoCompaction, QUOTA_DEFAULT_BYTES};
 
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
@@ -52,6 +53,9 @@ pub struct Config {
     pub ping_interval: Option<Duration>,
     pub ping_timeout: Duration,
     pub auto_compaction: AutoCompaction,
+    pub warning_apply_duration: Duration,
+    /// Unary calls that take longer are worth a line.
+    pub warning_unary_request_duration: Duration,
     pub watch_progress_interval: Duration,
     pub extensive_metrics: bool,
     pub unsafe_no_fsync: bool,
@@ -74,6 +78,8 @@ pub struct Config {
     pub downgrade_check_interval: Option<Duration>,
     /// What plain HTTP may ask for.
     pub http: HttpConfig,
+    /// Where traces go; none is nowhere.
+    pub tracing: Option<TracingConfig>,
     /// The etcd version that is spoken.
     pub version: String,
 }
@@ -120,6 +126,8 @@ impl Config {
             ping_interval: pause(settings, "grpc-keepalive-interval")?,
             ping_timeout: span(settings, "grpc-keepalive-timeout")?,
             auto_compaction: auto_compaction(settings)?,
+            warning_apply_duration: span(settings, "warning-apply-duration")?,
+            warning_unary_request_duration: span(settings, "warning-unary-request-duration")?,
             watch_progress_interval: span(settings, "watch-progress-notify-interval")?.max(WATCH_PROGRESS_INTERVAL_MIN),
             extensive_metrics: extensive(settings)?,
             unsafe_no_fsync: switch(settings, "unsafe-no-fsync")?,
@@ -135,6 +143,7 @@ impl Config {
             compact_hash_check_interval: compact_hash_check_interval(settings)?,
             downgrade_check_interval: pause(settings, "downgrade-check-time")?,
             http: http::new(settings)?,
+            tracing: tracing::new(settings)?,
             version: spoken(version)?,
         })
     }

@@ -29,6 +29,8 @@ pub(super) struct Service {
     /// Whose requests these are, once a connection has shown it.
     certificate: Option<ClientCertificate>,
     encrypted: bool,
+    /// Where the connection comes from.
+    remote: Arc<str>,
 }
 
 type Body = Either<tonic::body::Body, axum::body::Body>;
@@ -57,13 +59,15 @@ impl Service {
             routes,
             certificate: None,
             encrypted: false,
+            remote: Arc::from(""),
         }
     }
 
-    fn of(&self, stream: &Stream, certificate: Option<ClientCertificate>) -> Self {
+    fn of(&self, stream: &Stream, certificate: Option<ClientCertificate>, remote: Arc<str>) -> Self {
         Service {
             certificate,
             encrypted: matches!(stream, Secured::Right(_)),
+            remote,
             ..self.clone()
         }
     }
@@ -82,7 +86,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
             request.extensions_mut().insert(Encrypted);
         }
         match &self.grpc {
-            Some(grpc) if is_grpc(&request) => Answer::Grpc(grpc.call(request)),
+            Some(grpc) if is_grpc(&request) => Answer::Grpc(grpc.call(request, &self.remote)),
             _ => {
                 let answer = self.routes.clone().call(request);
                 Answer::Page(Box::pin(async move { Ok(answer.await?.map(Either::Right)) }))
@@ -143,12 +147,13 @@ impl Connections {
     }
 
     async fn welcome(mut self, knock: Knock, service: Service) {
+        let remote = knock.remote();
         let entered = tokio::select! {
             entered = knock.enter() => entered,
             () = told(&mut self.stopped) => None,
         };
         if let Some((stream, certificate)) = entered {
-            let service = service.of(&stream, certificate);
+            let service = service.of(&stream, certificate, remote);
             self.talk(stream, service).await;
         }
     }

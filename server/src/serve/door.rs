@@ -128,6 +128,11 @@ impl Drop for Door {
 }
 
 impl Knock {
+    /// Where it comes from, for the log.
+    pub fn remote(&self) -> Arc<str> {
+        Arc::from(self.shown.as_str())
+    }
+
     /// None for whoever said nothing, or was turned away.
     pub async fn enter(mut self) -> Option<(Stream, Option<ClientCertificate>)> {
         if let Either::Left(stream) = &self.socket

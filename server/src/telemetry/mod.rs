@@ -1,22 +1,26 @@
 //! What the process says about itself: log lines, disk times, readiness.
 
+mod backups;
+mod journal;
 mod lines;
+mod outputs;
+mod rotate;
 
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use taffrail_api::Metrics;
 use taffrail_consensus::Recorder;
 use taffrail_member::Member;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriterExt};
 use tracing_subscriber::prelude::*;
 
 use crate::args::Settings;
 use lines::{Form, Lines};
+use outputs::Outputs;
 
 /// Starts the log as the flags want it.
 ///
@@ -38,7 +42,7 @@ pub fn start_log(settings: &Settings) -> Result<()> {
     };
     let targets = Targets::new().with_default(level).with_target("openraft", steps);
     let lines = tracing_subscriber::fmt::layer().event_format(Lines(form));
-    let lines = lines.with_writer(output(settings.get("log-outputs"))?);
+    let lines = lines.with_writer(Outputs::new(settings)?);
     tracing_subscriber::registry().with(lines.with_filter(targets)).init();
     Ok(())
 }
@@ -51,25 +55,6 @@ fn level(name: &str) -> Result<LevelFilter> {
         "error" | "dpanic" | "panic" | "fatal" => LevelFilter::ERROR,
         other => bail!("--log-level={other} is none of debug, info, warn, error, dpanic, panic, fatal"),
     })
-}
-
-/// Every named output gets every line.
-fn output(names: &str) -> Result<BoxMakeWriter> {
-    let mut outputs = names.split(',').filter(|name| !name.is_empty()).map(one_output);
-    let first = outputs.next().unwrap_or_else(|| one_output("default"))?;
-    outputs.try_fold(first, |all, one| Ok(BoxMakeWriter::new(all.and(one?))))
-}
-
-fn one_output(name: &str) -> Result<BoxMakeWriter> {
-    match name {
-        "default" | "stderr" | "systemd/journal" => Ok(BoxMakeWriter::new(std::io::stderr)),
-        "stdout" => Ok(BoxMakeWriter::new(std::io::stdout)),
-        path => {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            let file = file.with_context(|| format!("--log-outputs={path} cannot be written"))?;
-            Ok(BoxMakeWriter::new(file))
-        }
-    }
 }
 
 /// Why the process ends: to the log, and in plain words for whoever started it by hand.
@@ -113,14 +98,31 @@ pub fn watch_leadership(member: &Member, metrics: &Arc<Metrics>) {
     });
 }
 
+/// Heartbeats leave when the runtime's timers fire. Where a timer is late by more than an interval while this member
+/// leads, its heartbeats were late too: the disk or the processors are overloaded.
+pub fn watch_heartbeats(member: &Member, metrics: &Arc<Metrics>, interval: Duration) {
+    let (member, metrics) = (member.clone(), Arc::clone(metrics));
+    tokio::spawn(async move {
+        loop {
+            let started = Instant::now();
+            tokio::time::sleep(interval).await;
+            if member.is_leader() && started.elapsed() > 2 * interval {
+                metrics.network.heartbeat_late();
+                tracing::warn!(
+                    expected_duration = format!("{:?}", 2 * interval),
+                    took = format!("{:?}", started.elapsed()),
+                    "leader failed to send out heartbeat on time; took too long, leader is overloaded"
+                );
+            }
+        }
+    });
+}
+
 /// Puts the times of log and store into the metrics.
 pub struct Observer {
     metrics: Arc<Metrics>,
     member_id: u64,
 }
-
-/// Batches slower than this are worth a line (etcd --warning-apply-duration).
-const SLOW_APPLY: Duration = Duration::from_millis(100);
 
 impl Observer {
     pub fn new(metrics: Arc<Metrics>, member_id: u64) -> Self {
@@ -138,11 +140,8 @@ impl Recorder for Observer {
         self.metrics.disk.wal_write_bytes.fetch_add(bytes, Relaxed);
     }
 
-    fn apply(&self, took: Duration, entries: u64) {
+    fn apply(&self, took: Duration, _entries: u64) {
         self.metrics.disk.backend_commit.observe(took.as_secs_f64());
-        if took > SLOW_APPLY {
-            tracing::warn!(took = format!("{took:?}"), entries, "apply request took too long");
-        }
     }
 
     fn snapshot(&self, took: Duration) {
@@ -159,6 +158,14 @@ impl Recorder for Observer {
 
     fn peer_received(&self, from: u64, bytes: u64) {
         self.metrics.network.received(from, bytes);
+    }
+
+    fn peer_receive_failed(&self, from: u64) {
+        self.metrics.network.receive_failed(from);
+    }
+
+    fn snapshot_durable(&self, took: Duration) {
+        self.metrics.snap.db_fsync.observe(took.as_secs_f64());
     }
 
     fn peer_send_failed(&self, to: u64) {

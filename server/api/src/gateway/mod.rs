@@ -13,6 +13,8 @@ mod metadata;
 mod routes;
 mod stream;
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
@@ -41,6 +43,8 @@ pub(crate) struct Gateway {
     api: Api,
     grpc: Grpc,
     routes: Routes,
+    /// Whom calls come from, for the log.
+    remote: Arc<str>,
     /// Of one request body, or of one document where several may come.
     document_bytes_max: usize,
 }
@@ -53,6 +57,7 @@ impl Gateway {
         Gateway {
             grpc: Grpc::new(api.clone()),
             routes: Routes::new(),
+            remote: Arc::from("gateway"),
             document_bytes_max: JSON_BYTES_PER_BYTE * (api.0.config.request_bytes_max + GRPC_OVERHEAD_BYTES),
             api,
         }
@@ -119,7 +124,7 @@ impl Gateway {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = route.method.parse().expect("the path of a method is a valid URI");
         *request.headers_mut() = metadata::of(headers);
-        match self.grpc.call(request).await {
+        match self.grpc.call(request, &self.remote).await {
             Ok(response) => Answers::of(response),
             Err(never) => match never {},
         }

@@ -13,6 +13,8 @@ use crate::{Api, Encrypted};
 pub struct HttpConfig {
     /// The API in JSON.
     pub gateway: bool,
+    /// Profiles of the process.
+    pub profiles: bool,
     /// Pages that a browser may call from.
     pub origins: Allowed,
     /// Names that a request without TLS may be addressed to.

@@ -1,7 +1,8 @@
-//! The HTTP paths beside gRPC: health, version, metrics, and the API in JSON.
+//! The HTTP paths beside gRPC: health, version, metrics, profiles, and the API in JSON.
 
 mod access;
 mod probes;
+mod vars;
 
 use std::sync::Arc;
 
@@ -11,9 +12,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
-use crate::Api;
 use crate::gateway::{self, Gateway};
 use crate::metrics::CONTENT_TYPE;
+use crate::{Api, profile};
 
 pub use access::{Allowed, HttpConfig};
 
@@ -23,8 +24,15 @@ const EARLIER_ROOT: &str = "/v3beta/";
 /// What the client port answers to plain HTTP.
 pub fn client_routes(api: Api) -> Router {
     let gateway = api.0.config.http.gateway.then(|| Arc::new(Gateway::new(api.clone())));
+    let profiles = if api.0.config.http.profiles {
+        profile::routes()
+    } else {
+        Router::new()
+    };
     shared_routes()
+        .merge(profiles)
         .route("/version", any(version))
+        .route("/debug/vars", any(vars::vars))
         .fallback(move |request| elsewhere(gateway.clone(), request))
         .layer(axum::middleware::from_fn_with_state(api.clone(), access::control))
         .with_state(api)
@@ -65,7 +73,7 @@ async fn elsewhere(gateway: Option<Arc<Gateway>>, request: Request) -> Response 
 }
 
 /// As Go's http.Error says it.
-fn plain(code: StatusCode, text: String) -> Response {
+pub(crate) fn plain(code: StatusCode, text: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -232,7 +232,7 @@ fn failure(text: String) -> Response {
     plain(StatusCode::SERVICE_UNAVAILABLE, format!("{text}\n"))
 }
 
-fn method_not_allowed() -> Response {
+pub(super) fn method_not_allowed() -> Response {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n".to_owned());
     response
         .headers_mut()

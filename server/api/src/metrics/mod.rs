@@ -1,5 +1,6 @@
 //! What Prometheus sees. Names, labels and buckets are etcd's, because dashboards and alerts are written for them.
 
+mod distributions;
 pub(crate) mod grpc;
 mod network;
 mod process;
@@ -11,6 +12,7 @@ mod table;
 use std::sync::atomic::AtomicU64;
 
 pub use network::Network;
+pub(crate) use process::Process;
 pub(crate) use render::CONTENT_TYPE;
 pub use snapshots::Snap;
 
@@ -25,6 +27,7 @@ pub struct Metrics {
     pub network: Network,
     pub snap: Snap,
     pub(crate) health: Health,
+    pub(crate) pages: Pages,
     pub client_received_bytes: AtomicU64,
     pub client_sent_bytes: AtomicU64,
     pub leader_changes: AtomicU64,
@@ -38,9 +41,13 @@ pub struct Disk {
     pub wal_write_bytes: AtomicU64,
     pub backend_commit: Histogram,
     pub backend_snapshot: Histogram,
-    pub backend_defrag: Histogram,
-    pub hash: Histogram,
-    pub hash_rev: Histogram,
+}
+
+/// Pages of metrics that were asked for.
+#[derive(Default)]
+pub(crate) struct Pages {
+    pub under_way: AtomicU64,
+    pub answered: AtomicU64,
 }
 
 pub(crate) struct Health {
@@ -65,6 +72,7 @@ impl Metrics {
             network: Network::new(&registry)?,
             snap: Snap::new(&registry)?,
             health: Health::new(&registry)?,
+            pages: Pages::default(),
             client_received_bytes: AtomicU64::new(0),
             client_sent_bytes: AtomicU64::new(0),
             leader_changes: AtomicU64::new(0),
@@ -116,14 +124,6 @@ impl Disk {
                 0.01,
                 17,
             )?,
-            backend_defrag: new(
-                "etcd_disk_backend_defrag_duration_seconds",
-                "Latency of Defragment.",
-                0.1,
-                13,
-            )?,
-            hash: new("etcd_mvcc_hash_duration_seconds", "Latency of Hash.", 0.01, 15)?,
-            hash_rev: new("etcd_mvcc_hash_rev_duration_seconds", "Latency of HashKV.", 0.01, 15)?,
         })
     }
 }

@@ -1,11 +1,12 @@
 //! The text that `/metrics` answers with.
 
 use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
 
 use prometheus::TextEncoder;
 use taffrail_member::Member;
 
-use super::{Metrics, table};
+use super::{Metrics, distributions, table};
 use crate::Feature;
 use crate::status::member_refusal;
 
@@ -14,6 +15,7 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 
 impl Metrics {
     pub(crate) fn render(&self, member: &Member, features: &[Feature]) -> String {
+        self.pages.under_way.fetch_add(1, Relaxed);
         self.network.look_at(member);
         let mut text = TextEncoder::new()
             .encode_to_string(&self.registry.gather())
@@ -30,6 +32,10 @@ impl Metrics {
         self.render_labelled(member, &mut text);
         render_refused_promotions(member, &mut text);
         render_features(features, &mut text);
+        render_alarms(member, &mut text);
+        distributions::render(self, member, &mut text);
+        self.pages.under_way.fetch_sub(1, Relaxed);
+        self.pages.answered.fetch_add(1, Relaxed);
         text
     }
 
@@ -58,8 +64,12 @@ impl Metrics {
 /// One series for each reason that occurred; the reason is what the client was told.
 fn render_refused_promotions(member: &Member, text: &mut String) {
     let name = "etcd_server_learner_promote_failures";
-    let _ = write!(text, "# HELP {name} {}\n# TYPE {name} counter\n", words(name));
-    for (error, count) in member.counters().promotions_refused.get() {
+    let refused = member.counters().promotions_refused.get();
+    if refused.is_empty() {
+        return;
+    }
+    distributions::head(text, name, "counter");
+    for (error, count) in refused {
         let reason = member_refusal(&error).map_or("etcdserver: refused", |refusal| refusal.text);
         let _ = writeln!(text, "{name}{{Reason=\"{reason}\"}} {count}");
     }
@@ -67,7 +77,7 @@ fn render_refused_promotions(member: &Member, text: &mut String) {
 
 fn render_features(features: &[Feature], text: &mut String) {
     let name = "etcd_server_feature_enabled";
-    let _ = write!(text, "# HELP {name} {}\n# TYPE {name} gauge\n", words(name));
+    distributions::head(text, name, "gauge");
     for Feature {
         name: gate,
         stage,
@@ -79,6 +89,19 @@ fn render_features(features: &[Feature], text: &mut String) {
     }
 }
 
-fn words(name: &str) -> String {
+/// One series for each alarm that is raised, on whichever member.
+fn render_alarms(member: &Member, text: &mut String) {
+    let name = "etcd_debugging_server_alarms";
+    let alarms = member.view().alarms();
+    if !alarms.is_empty() {
+        distributions::head(text, name, "gauge");
+    }
+    for alarm in alarms {
+        let (kind, id) = (alarm.alarm().as_str_name(), alarm.member_id);
+        let _ = writeln!(text, "{name}{{alarm_type=\"{kind}\",server_id=\"{id:x}\"}} 1");
+    }
+}
+
+pub(super) fn words(name: &str) -> String {
     name.replace('_', " ")
 }

@@ -57,8 +57,10 @@ impl pb::peer_server::Peer for PeerRpc {
         let requests = readable(request.into_inner()).inspect(move |request: &pb::AppendRequest| {
             recorder.peer_received(from, prost::Message::encoded_len(request) as u64);
         });
-        let requests = requests.map(wire::read_append).take_while(|read| {
+        let recorder = book.recorder.clone();
+        let requests = requests.map(wire::read_append).take_while(move |read| {
             if let Err(error) = read {
+                recorder.peer_receive_failed(from);
                 tracing::error!(%error, "a peer sent entries that cannot be read");
             }
             std::future::ready(read.is_ok())
@@ -111,11 +113,13 @@ impl pb::peer_server::Peer for PeerRpc {
         let from = book.admit(&request, false)?;
         let started = std::time::Instant::now();
         book.recorder.snapshot_receive_begins(from);
-        let received = snapshot::receive(&**state, &mut request.into_inner()).await;
+        let received = snapshot::receive(&**state, &mut request.into_inner(), &*book.recorder).await;
         book.recorder
             .snapshot_received(from, received.is_ok(), started.elapsed());
-        let (vote, snapshot) =
-            received.inspect_err(|error| tracing::warn!(%error, "a raft snapshot did not arrive"))?;
+        let (vote, snapshot) = received.inspect_err(|error| {
+            book.recorder.peer_receive_failed(from);
+            tracing::warn!(%error, "a raft snapshot did not arrive");
+        })?;
         let reply = raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
         let vote = Some(wire::vote(&reply.vote));
         Ok(book.signed(pb::SnapshotReply { vote }))

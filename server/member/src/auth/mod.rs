@@ -12,7 +12,6 @@ mod jwt;
 mod look;
 mod password;
 mod sec1;
-mod seldom;
 pub(crate) mod simple;
 
 use std::sync::Arc;
@@ -25,7 +24,6 @@ pub use look::AuthStatus;
 pub use password::PasswordError;
 
 pub(crate) use password::Passwords;
-pub(crate) use seldom::Seldom;
 pub(crate) use simple::SimpleTokens;
 
 use crate::Member;

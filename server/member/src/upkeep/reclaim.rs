@@ -1,6 +1,6 @@
 //! Gives the space of compacted history back, while requests go on.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Member;
 
@@ -23,6 +23,12 @@ impl Member {
         match tokio::task::spawn_blocking(move || store.clean()).await {
             Ok(Ok(0)) => {}
             Ok(Ok(bytes)) => {
+                let counters = self.counters();
+                counters
+                    .upkeep
+                    .compaction_ms
+                    .observe(started.elapsed().as_secs_f64() * 1000.0);
+                counters.last_compaction_s.set(unix_time_s());
                 let took = format!("{:?}", started.elapsed());
                 tracing::info!(
                     compact_revision,
@@ -38,10 +44,14 @@ impl Member {
 
     /// What `Defragment` asks for. Space is reclaimed without a pause here, so this only makes sure that it is done.
     pub async fn defragment(&self) {
-        let defragmenting = &self.counters().defragmenting;
-        defragmenting.add(1);
+        let (_under_way, started) = (self.counters().defragmenting.enter(), Instant::now());
         self.reclaim().await;
-        defragmenting.add(-1);
+        self.counters().upkeep.defrag_s.observe(started.elapsed().as_secs_f64());
         tracing::info!("finished defragmenting directory");
     }
+}
+
+fn unix_time_s() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() as i64
 }

@@ -84,6 +84,7 @@ fn member_config(dir: &tempfile::TempDir) -> MemberConfig {
         limits: Limits::default(),
         membership: MembershipRules::default(),
         quota_bytes: None,
+        warning_apply_duration: std::time::Duration::from_millis(100),
         auto_compaction: AutoCompaction::Off,
         watch_progress_interval: Duration::from_secs(600),
         corruption_checks: CorruptionChecks::default(),
