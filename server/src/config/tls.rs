@@ -120,7 +120,7 @@ fn security(settings: &Settings, prefix: &str) -> Result<Security> {
     })
 }
 
-fn pair(both: &str, cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<KeyPair>> {
+pub(super) fn pair(both: &str, cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<KeyPair>> {
     match (cert, key) {
         (Some(cert), Some(key)) => Ok(Some(KeyPair { cert, key })),
         (cert, key) => {
@@ -155,7 +155,7 @@ fn words(list: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-fn offer(settings: &Settings) -> Result<Offer> {
+pub(super) fn offer(settings: &Settings) -> Result<Offer> {
     let version = |name: &str| version(settings.get(name)).with_context(|| format!("--{name}"));
     let (min, max) = (version("tls-min-version")?, version("tls-max-version")?);
     let offer = Offer {
