@@ -23,7 +23,7 @@ pub use discovery::{Discovery, Founding, SrvDomain};
 pub use features::Features;
 pub use join::join;
 pub use listen::{Address, Listen, Place, advertised};
-pub use tls::{Allowed, KeyPair, Offer, Security, TlsConfig, Version};
+pub use tls::{Allowed, KeyPair, Offer, Security, TlsConfig, Version, pair, version as tls_version};
 pub use url::Url;
 
 use crate::args::Settings;

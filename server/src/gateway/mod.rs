@@ -11,7 +11,7 @@ mod targets;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::config::duration;
 use crate::{args, telemetry};
@@ -51,7 +51,7 @@ struct Start {
     #[arg(long, default_value = "")]
     discovery_srv_name: String,
     /// Take SRV records without verifying the members they name
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     insecure_discovery: bool,
     /// Authorities of the members that SRV records name
     #[arg(long, default_value = "")]
