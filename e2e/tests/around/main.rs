@@ -5,3 +5,8 @@ mod discovery;
 mod discovery_guarded;
 mod founder;
 mod gateway;
+mod proxied;
+mod proxy;
+mod proxy_guarded;
+mod proxy_namespace;
+mod proxy_watch;

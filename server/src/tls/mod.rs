@@ -70,7 +70,11 @@ impl Tls {
 /// In etcd's words (transport.TLSInfo, EmptyCN).
 pub fn check_no_name(path: &Path) -> Result<()> {
     let name = certificate::common_name(&files::certificates(path)?[0]);
-    ensure!(name.is_empty(), "cert has non empty Common Name ({name}): {}", path.display());
+    ensure!(
+        name.is_empty(),
+        "cert has non empty Common Name ({name}): {}",
+        path.display()
+    );
     Ok(())
 }
 
