@@ -5,6 +5,7 @@ mod discovery;
 mod discovery_guarded;
 mod founder;
 mod gateway;
+mod names;
 mod proxied;
 mod proxy;
 mod proxy_guarded;

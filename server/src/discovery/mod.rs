@@ -29,7 +29,7 @@ const DOUBLINGS_MAX: u32 = 8;
 #[derive(Debug, Error)]
 pub enum DiscoveryError {
     #[error("failed to join discovery cluster ({0})")]
-    Refused(#[from] Refused),
+    Refused(Refused),
     #[error("failed to join discovery cluster ({0:#})")]
     Remote(anyhow::Error),
 }
@@ -67,7 +67,7 @@ pub async fn join(discovery: &Discovery, id: u64, own: &str) -> Result<String, D
         Ok(cluster) => tracing::info!(cluster, "discovery joined cluster successfully"),
         Err(error) => tracing::error!(%error, "discovery failed to join cluster"),
     }
-    Ok(joined?)
+    joined.map_err(DiscoveryError::Refused)
 }
 
 impl Registrar {
