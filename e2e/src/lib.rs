@@ -4,6 +4,7 @@
 //! Leaves: running members on free loopback ports, clients of theirs, and what they wrote to their logs. Always
 //! holds: a test waits for conditions and never for time; a member dies with the test that started it.
 
+pub mod aside;
 pub mod calls;
 pub mod certificates;
 pub mod chance;

@@ -14,8 +14,9 @@ use taffrail_store::{Options, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Settings;
-use crate::config::{Config, Seat, join};
+use crate::config::{Config, Founding, Seat, join};
 use crate::data_dir::{DataDir, Locked};
+use crate::founding;
 use crate::serve::Doors;
 use crate::telemetry::{self, Observer};
 use crate::tls::Tls;
@@ -45,7 +46,10 @@ async fn live(config: Config) -> Result<()> {
     let tls = Tls::new(&config)?;
     let dialer: Arc<dyn Dialer> = tls.dialer.clone();
     let dir = match locked {
-        Locked::Claimed(dir) => dir,
+        Locked::Claimed(dir) => {
+            tell_ignored(&config.founding);
+            dir
+        }
         Locked::Unclaimed(empty) => empty.claim(&seat(&config, &dialer).await?)?,
     };
     let mut doors = Doors::open(&config, &tls).await?;
@@ -94,21 +98,29 @@ async fn live(config: Config) -> Result<()> {
 /// Which member of which cluster this is to be: asks those that are there already.
 async fn seat(config: &Config, dialer: &Arc<dyn Dialer>) -> Result<Seat> {
     let mut found: Option<ClusterFacts> = None;
-    for url in config.bootstrap.others()? {
+    let bootstrap = founding::bootstrap(config).await?;
+    for url in bootstrap.others()? {
         match discover(Arc::clone(dialer), &url).await {
             Ok(facts) if !facts.members.is_empty() => found = Some(facts),
             Ok(_) => {}
             Err(error) => tracing::info!(%error, "could not get cluster response"),
         }
-        if config.bootstrap.joining && found.is_some() {
+        if bootstrap.joining && found.is_some() {
             break;
         }
         // One that knows of this member's earlier life counts for all.
         if found.is_some() {
-            join(found.as_ref(), &config.bootstrap, config.learners_max)?;
+            join(found.as_ref(), &bootstrap, config.learners_max)?;
         }
     }
-    join(found.as_ref(), &config.bootstrap, config.learners_max)
+    join(found.as_ref(), &bootstrap, config.learners_max)
+}
+
+/// A member with data knows its cluster.
+fn tell_ignored(founding: &Founding) {
+    if matches!(founding, Founding::Discovered(_)) {
+        tracing::warn!("discovery token is ignored since cluster already initialized; valid logs are found");
+    }
 }
 
 fn leave_for_good(dir: &DataDir) -> Result<()> {
@@ -230,7 +242,8 @@ fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-async fn told_to_stop() -> Result<&'static str> {
+/// Waits for SIGTERM or SIGINT, and names it.
+pub async fn told_to_stop() -> Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

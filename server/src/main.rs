@@ -4,8 +4,14 @@ mod args;
 mod boot;
 mod config;
 mod data_dir;
+mod discovery;
+mod founding;
+mod gateway;
+mod grpc_proxy;
+mod remote;
 mod serve;
 mod snapshot;
+mod srv;
 mod telemetry;
 mod tls;
 mod version;
@@ -24,6 +30,8 @@ const EXIT_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
+        Some("gateway") => gateway::run(&words),
+        Some("grpc-proxy") => grpc_proxy::run(&words),
         Some("snapshot") => snapshot::run(&words),
         Some("--version" | "-version") => version::print(),
         _ => match Settings::read(words.into_iter(), std::env::vars()) {

@@ -1,7 +1,7 @@
 //! The YAML config file (etcd embed/config.go): flag names as keys, security settings in two groups.
 
 use anyhow::{Context, Result};
-use serde_yaml_ng::Value;
+use serde_yaml_ng::{Mapping, Value};
 
 use super::{FLAGS, Kind, Settings};
 
@@ -14,7 +14,8 @@ const GROUPS: [(&str, &str); 4] = [
 ];
 
 /// Keys that are spelled otherwise in a group than on the command line.
-const RENAMED: [(&str, &str); 5] = [
+const RENAMED: [(&str, &str); 6] = [
+    ("discovery-username", "discovery-user"),
     ("peer-allowed-cn", "peer-cert-allowed-cn"),
     ("peer-allowed-hostname", "peer-cert-allowed-hostname"),
     ("allowed-cn", "client-cert-allowed-cn"),
@@ -35,19 +36,26 @@ fn parse(text: &str) -> Result<Settings> {
     for (key, value) in &root {
         let key = key.as_str().unwrap_or_default();
         match (GROUPS.iter().find(|(group, _)| *group == key), value) {
-            (Some((_, prefix)), Value::Mapping(group)) => {
-                for (key, value) in group {
-                    set(
-                        &mut settings,
-                        &format!("{prefix}{}", key.as_str().unwrap_or_default()),
-                        value,
-                    )?;
-                }
-            }
+            (Some((_, prefix)), Value::Mapping(group)) => set_group(&mut settings, prefix, group)?,
             _ => set(&mut settings, key, value)?,
         }
     }
     Ok(settings)
+}
+
+/// Groups inside a group only tell what belongs together.
+fn set_group(settings: &mut Settings, prefix: &str, group: &Mapping) -> Result<()> {
+    for (key, value) in group {
+        match value {
+            Value::Mapping(inner) => set_group(settings, prefix, inner)?,
+            _ => set(
+                settings,
+                &format!("{prefix}{}", key.as_str().unwrap_or_default()),
+                value,
+            )?,
+        }
+    }
+    Ok(())
 }
 
 /// etcd reads its file without being strict: a key it does not know is skipped. We say so.
@@ -102,6 +110,19 @@ mod tests {
         assert_eq!(settings.get("client-cert-allowed-cn"), "a,b");
         assert_eq!(settings.get("peer-client-cert-auth"), "true");
         assert_eq!(settings.get("peer-cert-allowed-hostname"), "c");
+    }
+
+    #[test]
+    fn discovery_is_nested_as_in_etcd() {
+        let yaml = "discovery-config:\n  token: t\n  client:\n    endpoints: [a:1, b:1]\n    dial-timeout: 1000000000\n    \
+                    secure:\n      insecure-transport: false\n    auth:\n      username: u\n      password: p\n";
+        let settings = parse(yaml).expect("valid");
+        assert_eq!(settings.get("discovery-token"), "t");
+        assert_eq!(settings.get("discovery-endpoints"), "a:1,b:1");
+        assert_eq!(settings.get("discovery-dial-timeout"), "1000000000ns");
+        assert_eq!(settings.get("discovery-insecure-transport"), "false");
+        assert_eq!(settings.get("discovery-user"), "u");
+        assert_eq!(settings.get("discovery-password"), "p");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod file;
 mod flags;
+mod subcommand;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, Command};
 
 pub use flags::{FLAGS, Flag, Kind, Standing};
+pub use subcommand::parse;
 
 /// Variables that are not flags and not worth a warning.
 const KNOWN_VARIABLES: [&str; 3] = [
@@ -127,7 +129,8 @@ pub fn command() -> Command {
     let command = Command::new("taffrail")
         .about("A cluster member that speaks the etcd v3 API")
         .override_usage(
-            "taffrail [flags]\n       taffrail snapshot status FILE\n       taffrail snapshot restore FILE [flags]",
+            "taffrail [flags]\n       taffrail snapshot status FILE\n       taffrail snapshot restore FILE [flags]\n       \
+             taffrail gateway start [flags]\n       taffrail grpc-proxy start [flags]",
         )
         .disable_version_flag(true)
         // The last one counts, as in Go.

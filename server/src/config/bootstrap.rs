@@ -69,6 +69,30 @@ impl Bootstrap {
         })
     }
 
+    /// The same in a cluster that tells itself apart by `token`.
+    pub fn with_token(&self, token: &str) -> Self {
+        Bootstrap {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same with the first members named: `name=url` pairs.
+    pub fn with_members(&self, initial_cluster: String) -> Self {
+        Bootstrap {
+            initial_cluster,
+            ..self.clone()
+        }
+    }
+
+    /// This member as one of the first: `name=url` pairs.
+    pub fn own_pairs(&self) -> String {
+        let mut urls = self.peer_urls.clone();
+        urls.sort();
+        let pairs: Vec<String> = urls.iter().map(|url| format!("{}={url}", self.name)).collect();
+        pairs.join(",")
+    }
+
     /// The seat in a new cluster, which every founder computes alike.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 mod auth;
 mod bootstrap;
-mod duration;
+mod discovery;
+pub mod duration;
 mod features;
 mod http;
 mod join;
@@ -20,11 +21,12 @@ use taffrail_api::{Feature, HttpConfig, TracingConfig};
 use taffrail_member::{AuthConfig, AutoCompaction, QUOTA_DEFAULT_BYTES};
 
 pub use bootstrap::{Bootstrap, FirstMember, Seat};
+pub use discovery::{Discovery, Founding, SrvDomain};
 pub use features::Features;
 pub use join::join;
 pub use listen::{Listen, advertised};
 pub use place::{Address, Place};
-pub use tls::{Allowed, KeyPair, Offer, Security, TlsConfig, Version};
+pub use tls::{Allowed, KeyPair, Offer, Security, TlsConfig, Version, pair, version as tls_version};
 pub use url::Url;
 
 use crate::args::Settings;
@@ -40,6 +42,8 @@ pub struct Config {
     pub listen: Listen,
     pub tls: TlsConfig,
     pub bootstrap: Bootstrap,
+    /// Where the first members are found, if the flags do not name them.
+    pub founding: Founding,
     pub client_urls: Vec<String>,
     pub auth: AuthConfig,
     pub snapshot_count_entries: u64,
@@ -106,12 +110,14 @@ impl Config {
             "--advertise-client-urls is required when --listen-client-urls is set explicitly"
         );
         let tls = TlsConfig::new(settings)?;
+        discovery::refuse_v2(settings)?;
         Ok(Config {
             data_dir: data_dir.into(),
             wal_dir: (!wal_dir.is_empty()).then(|| wal_dir.into()),
             listen: Listen::new(settings, &tls)?,
             tls,
             bootstrap: Bootstrap::new(settings, &name)?,
+            founding: Founding::new(settings)?,
             client_urls: advertised(settings, "advertise-client-urls")?,
             name,
             auth: auth::auth(settings)?,

@@ -57,6 +57,17 @@ pub struct Offer {
     pub suites: Vec<String>,
 }
 
+impl Offer {
+    /// For whoever only dials: the other side chooses.
+    pub fn anything() -> Self {
+        Offer {
+            min: Version::V12,
+            max: Version::V13,
+            suites: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
     pub client: Security,
@@ -120,7 +131,7 @@ fn security(settings: &Settings, prefix: &str) -> Result<Security> {
     })
 }
 
-fn pair(both: &str, cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<KeyPair>> {
+pub fn pair(both: &str, cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<KeyPair>> {
     match (cert, key) {
         (Some(cert), Some(key)) => Ok(Some(KeyPair { cert, key })),
         (cert, key) => {
@@ -155,7 +166,7 @@ fn words(list: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-fn offer(settings: &Settings) -> Result<Offer> {
+pub(super) fn offer(settings: &Settings) -> Result<Offer> {
     let version = |name: &str| version(settings.get(name)).with_context(|| format!("--{name}"));
     let (min, max) = (version("tls-min-version")?, version("tls-max-version")?);
     let offer = Offer {
@@ -176,7 +187,7 @@ fn offer(settings: &Settings) -> Result<Offer> {
     Ok(offer)
 }
 
-fn version(name: &str) -> Result<Option<Version>> {
+pub fn version(name: &str) -> Result<Option<Version>> {
     match name {
         "" => Ok(None),
         "TLS1.2" => Ok(Some(Version::V12)),

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::config::{Config, Place};
 use crate::tls::{Listener, Tls};
 use connection::{Connections, Service};
-use door::Door;
+pub use door::{Door, Knock};
 use peers::Peers;
 
 /// How long requests under way may take after the member was told to stop.

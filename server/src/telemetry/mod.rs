@@ -7,6 +7,7 @@ mod outputs;
 mod rotate;
 
 use std::os::unix::net::UnixDatagram;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -57,6 +58,21 @@ fn level(name: &str) -> Result<LevelFilter> {
     })
 }
 
+/// The log of a proxy, which has no flags for it.
+pub fn start_plain_log(debug: bool) {
+    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let lines = tracing_subscriber::fmt::layer().event_format(Lines(Form::Json));
+    let lines = lines.with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(level)).init();
+}
+
+/// How a process with a log of its own ends.
+pub fn ended(result: Result<()>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    last_words(&error);
+    ExitCode::FAILURE
+}
+
 /// Why the process ends: to the log, and in plain words for whoever started it by hand.
 pub fn last_words(error: &anyhow::Error) {
     tracing::error!(error = format!("{error:#}"), "cannot go on");
@@ -66,6 +82,11 @@ pub fn last_words(error: &anyhow::Error) {
 /// Tells the log's reader and systemd that clients may come (sd_notify(3)).
 pub fn ready() {
     tracing::info!("ready to serve client requests");
+    tell_systemd();
+}
+
+/// That whatever this process serves is served.
+pub fn tell_systemd() {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return;
     };

@@ -42,7 +42,8 @@ impl PeerDialer {
             security,
             offer,
         };
-        if inner.security.own.is_some() || inner.security.authorities.is_some() {
+        let shown = shown(&inner.security).is_some();
+        if shown || inner.security.authorities.is_some() {
             inner.config().context("cannot dial peers with TLS")?;
         }
         Ok(PeerDialer(Arc::new(inner)))

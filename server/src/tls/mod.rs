@@ -28,7 +28,7 @@ mod text;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::config::{Config, Security};
 
@@ -67,8 +67,22 @@ impl Tls {
     }
 }
 
+/// A proxy's certificate must speak for nobody: its common name would be the user of every client.
+///
+/// # Errors
+/// In etcd's words (transport.TLSInfo, EmptyCN).
+pub fn check_no_name(path: &Path) -> Result<()> {
+    let name = certificate::common_name(&files::certificates(path)?[0]);
+    ensure!(
+        name.is_empty(),
+        "cert has non empty Common Name ({name}): {}",
+        path.display()
+    );
+    Ok(())
+}
+
 /// The settings with a certificate, made if it is to be made.
-fn made(security: &Security, folder: &Path, hosts: &[String], years: u32) -> Result<Security> {
+pub fn made(security: &Security, folder: &Path, hosts: &[String], years: u32) -> Result<Security> {
     let mut security = security.clone();
     if security.auto {
         security.own = Some(auto::certificate(folder, hosts, years)?);
