@@ -52,7 +52,10 @@ async fn members_ask_as_a_user_if_the_registry_wants_one() {
 
     let folder = tempfile::tempdir().unwrap();
     let mut flags = flags(&registry.address());
-    flags.push("--discovery-user=root:secret".to_owned());
+    flags.extend([
+        "--discovery-user=root".to_owned(),
+        "--discovery-password=secret".to_owned(),
+    ]);
     let founder = start(folder.path(), "a", &flags);
     founder.process.until_logged(READY).await;
     assert!(founder.process.log().contains(&founder.peer_url));

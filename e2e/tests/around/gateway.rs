@@ -64,8 +64,11 @@ async fn a_gateway_that_would_lead_to_itself_does_not_start() {
 
 #[tokio::test]
 async fn words_that_are_not_understood_end_as_in_etcd() {
-    let exit = Aside::start(&["gateway".to_owned(), "begin".to_owned()]).exit().await;
+    let exit = Aside::start(&["gateway".to_owned(), "start".to_owned(), "--bogus".to_owned()])
+        .exit()
+        .await;
     assert_eq!(exit.code, Some(1));
+    assert_eq!(Aside::start(&["gateway".to_owned()]).exit().await.code, Some(0));
     let help = Aside::start(&["gateway".to_owned(), "start".to_owned(), "--help".to_owned()])
         .exit()
         .await;

@@ -41,7 +41,7 @@ async fn clients_are_told_of_the_proxy_and_not_of_the_member() {
     let proxy = before(&member).await;
     let members = proxy.client.members().await;
     assert_eq!(members.len(), 1);
-    assert_eq!(members[0].client_ur_ls, [proxy.address.clone()]);
+    assert_eq!(members[0].client_ur_ls, vec![proxy.address]);
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ pub struct SrvDomain {
 pub enum Founding {
     /// The flags name them.
     Named,
-    Discovered(Discovery),
+    Discovered(Box<Discovery>),
     Resolved(SrvDomain),
 }
 
@@ -50,7 +50,7 @@ impl Founding {
             "both --discovery-token and --discovery-endpoints must be set"
         );
         Ok(match (endpoints, domain) {
-            (true, _) => Founding::Discovered(discovery(settings)?),
+            (true, _) => Founding::Discovered(Box::new(discovery(settings)?)),
             (_, true) => Founding::Resolved(SrvDomain {
                 domain: settings.get("discovery-srv").to_owned(),
                 suffix: settings.get("discovery-srv-name").to_owned(),

@@ -76,7 +76,7 @@ pub async fn upstream(start: &Start) -> Result<RemoteConfig> {
         tracing::warn!("--insecure-skip-tls-verify was given: whoever answers is taken for a member; for tests only");
     }
     let asked = security.dialling.is_some() || security.authorities.is_some() || security.auto;
-    let pings = (!start.dial_keepalive_time.is_zero()).then(|| Pings {
+    let pings = (!start.dial_keepalive_time.is_zero()).then_some(Pings {
         interval: start.dial_keepalive_time,
         timeout: start.dial_keepalive_timeout,
         while_idle: start.permit_without_stream,

@@ -63,7 +63,7 @@ async fn health(State(pages): State<Arc<Pages>>) -> Response {
     };
     (
         status,
-        axum::Json(serde_json::json!({ "health": health, "reason": reason })),
+        serde_json::json!({ "health": health, "reason": reason }).to_string(),
     )
         .into_response()
 }

@@ -38,7 +38,7 @@ impl Feed {
     /// Takes a response of the member into account.
     pub fn hear(&mut self, response: &WatchResponse) -> Outcome {
         let deliveries = match response {
-            response if response.canceled => self.all(response),
+            response if response.canceled => self.ended(response),
             response if response.created => self.created(response),
             response if response.events.is_empty() => self.progressed(response),
             response => self.changed(response),
@@ -47,6 +47,14 @@ impl Feed {
             deliveries,
             over: response.canceled,
         }
+    }
+
+    /// Who has a watcher already hears that it ends, not that it could not be made again.
+    fn ended(&self, response: &WatchResponse) -> Vec<Delivery> {
+        self.all(&WatchResponse {
+            created: response.created && !self.started,
+            ..response.clone()
+        })
     }
 
     /// A watcher that was made again after its connection broke is nobody's news.
@@ -190,6 +198,18 @@ mod tests {
         };
         let Outcome { deliveries, over } = feed.hear(&canceled);
         assert!(over && deliveries.len() == 2);
+    }
+
+    #[test]
+    fn a_watcher_that_cannot_be_made_again_ends() {
+        let mut feed = feed(5);
+        feed.hear(&created(10));
+        let refused = WatchResponse {
+            canceled: true,
+            ..created(12)
+        };
+        let told = feed.hear(&refused).deliveries;
+        assert!(matches!(&told[0].said, Said::Response(end) if end.canceled && !end.created && end.watch_id == 7));
     }
 
     #[test]

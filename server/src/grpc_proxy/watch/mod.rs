@@ -10,6 +10,7 @@ mod feed;
 mod hub;
 mod stream;
 mod subject;
+mod talk;
 mod upstream;
 
 pub use hub::Hub;
