@@ -32,6 +32,9 @@ pub fn run(config: Config, settings: &Settings) -> Result<()> {
     for warning in settings.warnings.iter().chain(&config.listen.warnings) {
         tracing::warn!("{warning}");
     }
+    if config.watch_allocations {
+        taffrail_api::watch_allocations();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(live(config));
     // Blocking reads may still run; they must not hold the process back.

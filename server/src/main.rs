@@ -20,9 +20,10 @@ use std::process::ExitCode;
 
 use args::Settings;
 use config::{Config, Features};
+use taffrail_api::Sampled;
 
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: Sampled<tikv_jemallocator::Jemalloc> = Sampled(tikv_jemallocator::Jemalloc);
 
 /// etcd's exit code for a command line it does not understand.
 const EXIT_USAGE: u8 = 2;

@@ -39,6 +39,7 @@ pub use certificate::{ClientCertificate, Encrypted};
 pub use grpc::{Answer, Grpc};
 pub use http::{Allowed, HttpConfig, client_routes, metrics_routes};
 pub use metrics::Metrics;
+pub use profile::{Sampled, watch as watch_allocations};
 pub use time::timestamp;
 pub use trace::{NotACollector, Tracer, TracingConfig};
 

@@ -82,6 +82,8 @@ pub struct Config {
     pub downgrade_check_interval: Option<Duration>,
     /// What plain HTTP may ask for.
     pub http: HttpConfig,
+    /// Keep a sample of allocations, for a profile of the heap.
+    pub watch_allocations: bool,
     /// Where traces go; none is nowhere.
     pub tracing: Option<TracingConfig>,
     /// The etcd version that is spoken.
@@ -149,6 +151,7 @@ impl Config {
             compact_hash_check_interval: compact_hash_check_interval(settings)?,
             downgrade_check_interval: pause(settings, "downgrade-check-time")?,
             http: http::new(settings)?,
+            watch_allocations: switch(settings, "enable-pprof")?,
             tracing: tracing::new(settings)?,
             version: spoken(version)?,
         })

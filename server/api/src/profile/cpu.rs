@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use pprof::ProfilerGuardBuilder;
-use prost::Message;
 use tokio::sync::Mutex;
 
 use super::tables::Tables;
@@ -53,7 +50,5 @@ fn record(seconds: u64) -> Result<Vec<u8>, ProfileError> {
     std::thread::sleep(Duration::from_secs(seconds));
     let report = profiler.report().build()?;
     drop(profiler);
-    let mut compressed = GzEncoder::new(Vec::new(), Compression::default());
-    std::io::Write::write_all(&mut compressed, &Tables::profile(&report).encode_to_vec())?;
-    Ok(compressed.finish()?)
+    Ok(super::compressed(&Tables::cpu(&report))?)
 }

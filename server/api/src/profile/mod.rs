@@ -3,6 +3,7 @@
 //! What a Rust process has no word for is answered with a sentence and 501, never with an empty profile.
 
 mod cpu;
+mod heap;
 mod tables;
 
 use axum::Router;
@@ -10,21 +11,20 @@ use axum::extract::{Path, RawQuery};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use prost::Message;
+use taffrail_proto::profiles::Profile;
+
+pub use heap::{Sampled, watch};
+use tables::Tables;
 
 use crate::Api;
 
 /// Profiles that etcd has and this process does not, and why.
-const MISSING: [(&str, &str); 9] = [
-    (
-        "allocs",
-        "allocations are not recorded; see the memory of the process under /metrics",
-    ),
+const MISSING: [(&str, &str); 7] = [
     ("block", "waiting is not recorded: tasks wait without holding a thread"),
     ("goroutine", "there are no goroutines in a Rust process"),
-    (
-        "heap",
-        "allocations are not recorded; see the memory of the process under /metrics",
-    ),
     ("mutex", "contention is not recorded"),
     ("symbol", "profiles carry their symbols with them"),
     (
@@ -43,6 +43,8 @@ pub(crate) fn routes() -> Router<Api> {
         .route("/debug/pprof", any(index))
         .route("/debug/pprof/", any(index))
         .route("/debug/pprof/profile", any(profile))
+        .route("/debug/pprof/heap", any(heap))
+        .route("/debug/pprof/allocs", any(heap))
         .route("/debug/pprof/cmdline", any(cmdline))
         .route("/debug/pprof/{name}", any(other))
 }
@@ -50,6 +52,7 @@ pub(crate) fn routes() -> Router<Api> {
 async fn index() -> Response {
     let mut page = "<html><head><title>/debug/pprof/</title></head><body>\n<p>/debug/pprof/</p>\n<ul>\n\
                     <li><a href=\"profile?seconds=30\">profile</a>: what the processors do, for so many seconds</li>\n\
+                    <li><a href=\"heap\">heap</a>: who has allocated what, and what of it is still in use</li>\n\
                     <li><a href=\"cmdline\">cmdline</a>: how the process was started</li>\n</ul>\n\
                     <p>Not here:</p>\n<ul>\n"
         .to_owned();
@@ -78,18 +81,42 @@ async fn profile(RawQuery(query): RawQuery) -> Response {
         return plain(StatusCode::BAD_REQUEST, sentence);
     };
     match cpu::profile(seconds).await {
-        Ok(profile) => {
-            let headers = [
-                (header::CONTENT_TYPE, "application/octet-stream"),
-                (header::CONTENT_DISPOSITION, "attachment; filename=\"profile\""),
-            ];
-            (headers, profile).into_response()
-        }
+        Ok(profile) => attachment("profile", profile),
         Err(error) => plain(
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("Could not enable CPU profiling: {error}\n"),
         ),
     }
+}
+
+/// What is kept since the process began.
+async fn heap() -> Response {
+    if !heap::is_watched() {
+        let sentence = "no profile \"heap\": allocations are kept with --enable-pprof alone\n";
+        return plain(StatusCode::NOT_IMPLEMENTED, sentence.to_owned());
+    }
+    let profile = tokio::task::spawn_blocking(|| compressed(&Tables::heap(&heap::kept())));
+    match profile.await {
+        Ok(Ok(profile)) => attachment("heap", profile),
+        lost => plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the profile was lost: {lost:?}\n"),
+        ),
+    }
+}
+
+fn compressed(profile: &Profile) -> std::io::Result<Vec<u8>> {
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::default());
+    std::io::Write::write_all(&mut compressed, &profile.encode_to_vec())?;
+    compressed.finish()
+}
+
+fn attachment(name: &str, profile: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    (headers, profile).into_response()
 }
 
 /// As Go does it: thirty where none is told. None for what cannot be.

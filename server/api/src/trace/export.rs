@@ -51,7 +51,7 @@ async fn batch(first: Job, jobs: &mut mpsc::Receiver<Job>) -> (Vec<Span>, Option
     while let Some(job) = next.take() {
         match job {
             Job::Flush(tell) => return (spans, Some(tell)),
-            Job::Span(span) => spans.push(span),
+            Job::Span(span) => spans.push(*span),
         }
         if spans.len() < BATCH_SPANS_MAX {
             next = tokio::time::timeout_at(until, jobs.recv()).await.ok().flatten();

@@ -44,7 +44,7 @@ pub struct NotACollector {
 
 /// Work for the exporter.
 enum Job {
-    Span(otlp::Span),
+    Span(Box<otlp::Span>),
     /// Send what there is, then tell.
     Flush(oneshot::Sender<()>),
 }
@@ -105,7 +105,7 @@ impl Tracer {
     }
 
     fn ended(&self, span: otlp::Span) {
-        if self.jobs.try_send(Job::Span(span)).is_err() {
+        if self.jobs.try_send(Job::Span(Box::new(span))).is_err() {
             self.dropped_spans.fetch_add(1, Relaxed);
         }
     }
