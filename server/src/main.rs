@@ -4,6 +4,7 @@ mod args;
 mod boot;
 mod config;
 mod data_dir;
+mod offline;
 mod serve;
 mod snapshot;
 mod telemetry;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
         Some("snapshot") => snapshot::run(&words),
+        Some("check" | "defragment" | "log" | "migrate") => offline::run(&words),
         Some("--version" | "-version") => version::print(),
         _ => match Settings::read(words.into_iter(), std::env::vars()) {
             Ok(settings) => member(&settings),
