@@ -5,6 +5,8 @@
 //! a directory that a member has open is refused, and nothing is changed but by `defragment` and in directories that
 //! `migrate` makes.
 
+mod check;
+mod defragment;
 mod directory;
 mod founding;
 mod log_dump;
@@ -29,6 +31,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Reads everything and says what does not fit together; exit code 1 if there is damage
+    Check(check::Options),
+    /// Gives back all space that compaction and deletion have freed
+    Defragment(defragment::Options),
     /// Looks into the raft log
     #[command(subcommand)]
     Log(Log),
@@ -46,6 +52,8 @@ enum Log {
 pub fn run(words: &[String]) -> ExitCode {
     let cli = Cli::parse_from(std::iter::once("taffrail").chain(words.iter().map(String::as_str)));
     let result = match cli.command {
+        Command::Check(options) => check::run(&options),
+        Command::Defragment(options) => defragment::run(&options),
         Command::Log(Log::Dump(options)) => log_dump::run(&options),
         Command::Migrate(options) => migrate::run(&options),
     };

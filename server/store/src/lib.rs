@@ -12,6 +12,7 @@ mod applied;
 mod apply;
 mod auth;
 pub mod backup;
+mod check;
 mod describe;
 mod engine;
 mod error;
@@ -31,6 +32,7 @@ mod whole;
 pub use applied::{Answer, Applied, Content, Entry, Position, Response};
 pub use apply::Applier;
 pub use auth::{Auth, AuthError, Caller, PermitError};
+pub use check::{CheckReport, Finding};
 pub use describe::{Described, describe};
 pub use error::{
     ApplyError, Compacted, Corrupt, EventsError, FutureRevision, KeyNotFound, LeaseExists, LeaseNotFound, NoSpace,
