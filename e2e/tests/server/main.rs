@@ -18,6 +18,7 @@ mod lease;
 mod library;
 mod lock;
 mod maintenance;
+mod offline;
 mod range_stream;
 mod restart;
 mod tls;
