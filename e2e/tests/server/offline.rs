@@ -93,7 +93,11 @@ async fn a_killed_etcd_is_taken_over_with_all_it_acknowledged() {
     let from_dir = from.data_dir().display().to_string();
     let mut to = Member::builder().build();
     let refused = ours(&["migrate", "--from-etcd-dir", &from_dir], to.data_dir(), &[]);
-    assert!(refused.code == Some(1) && refused.log.contains("in use by etcd"), "{}", refused.log);
+    assert!(
+        refused.code == Some(1) && refused.log.contains("in use by etcd"),
+        "{}",
+        refused.log
+    );
     from.kill_nine();
     let flags = to.founding_flags();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -123,12 +127,19 @@ async fn a_stopped_member_becomes_a_snapshot_file() {
     let expected = format!("{hash}, {revision}, 200\n");
     let found = run(program::taffrail(), &["snapshot", "hashkv", &file]).success();
     assert!(found.starts_with(&expected), "{found}");
-    let Some(etcdutl) = program::tool("etcdutl") else { return };
+    let [Some(etcdutl), Some(etcd)] = ["etcdutl", "upstream/etcd"].map(program::tool) else {
+        return;
+    };
     for format in ["simple", "json", "table", "fields"] {
         let of = |program: &Path| run(program, &["snapshot", "status", &file, "-w", format]).success();
         assert_eq!(of(program::taffrail()), of(&etcdutl), "{format}");
     }
-    assert_eq!(run(&etcdutl, &["hashkv", &file]).success(), expected);
+    // Not compared with `etcdutl hashkv`: it crashes on a file in which a key is attached to a lease.
+    let mut theirs = Member::builder().program(&etcd).build();
+    theirs.restore(&etcdutl, Path::new(&file), &[]).success();
+    theirs.start().await;
+    let restored = theirs.hash_kv(0).await;
+    assert_eq!((restored.hash, restored.hash_revision), (hash, revision));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +162,11 @@ async fn flipped_bytes_in_log_and_engine_are_found() {
         flip(&file, 2000);
         let found = ours(&["check"], folder.path(), &[]);
         let name = file.file_name().expect("a name").to_string_lossy().into_owned();
-        assert!(found.code == Some(1) && found.log.contains(&name), "{what}: {}", found.log);
+        assert!(
+            found.code == Some(1) && found.log.contains(&name),
+            "{what}: {}",
+            found.log
+        );
     }
 }
 
@@ -162,14 +177,26 @@ async fn the_log_is_shown_and_a_running_member_left_alone() {
     }
     let mut member = Member::fresh().await;
     member.put(put("shown", "in the dump")).await;
-    for command in [&["check"][..], &["defragment"], &["log", "dump"], &["snapshot", "save", "/nowhere"]] {
+    for command in [
+        &["check"][..],
+        &["defragment"],
+        &["log", "dump"],
+        &["snapshot", "save", "/nowhere"],
+    ] {
         let refused = ours(command, member.data_dir(), &[]);
-        assert!(refused.code == Some(1) && refused.log.contains("stop it first"), "{}", refused.log);
+        assert!(
+            refused.code == Some(1) && refused.log.contains("stop it first"),
+            "{}",
+            refused.log
+        );
     }
     assert_eq!(ours(&["check", "--no-such-flag"], member.data_dir(), &[]).code, Some(2));
     member.kill_nine();
     let puts = ours(&["log", "dump"], member.data_dir(), &["--type", "put"]).success();
-    assert!(puts.contains(r#"key="shown" value="in the dump""#) && puts.lines().count() == 1, "{puts}");
+    assert!(
+        puts.contains(r#"key="shown" value="in the dump""#) && puts.lines().count() == 1,
+        "{puts}"
+    );
     let json = ours(&["log", "dump"], member.data_dir(), &["--json"]).success();
     let lines: Vec<serde_json::Value> = json
         .lines()

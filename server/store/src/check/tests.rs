@@ -108,7 +108,10 @@ fn a_row_that_is_lost_or_wrong_is_named() {
         ("current", |store| {
             let engine = store.shared().newest().engine.clone();
             // The last change but one: nothing in the log but the row itself tells of it.
-            let at = crate::Revision { main: store.shared().newest().state.revision, sub: 0 };
+            let at = crate::Revision {
+                main: store.shared().newest().state.revision,
+                sub: 0,
+            };
             engine.log.remove(&crate::schema::revision::key(at)[..]).unwrap();
         }),
         ("system", |store| {
