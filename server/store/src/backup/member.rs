@@ -36,8 +36,6 @@ pub enum MigrateError {
          entry {applied}: start etcd on it once more, or migrate another member"
     )]
     Receiving { snapshot: u64, applied: u64 },
-    #[error("the database has no consistent index: etcd before 3.4 wrote it, start a newer etcd on it once")]
-    TooOld,
     #[error("entry {index} cannot be applied ({why}): stop etcd with SIGTERM instead of a kill, and try again")]
     Entry { index: u64, why: String },
     #[error(transparent)]
@@ -78,7 +76,8 @@ impl EtcdMember {
         let db = member.join("snap").join("db");
         let lock = lock(&db)?;
         let backup = Backup::open(&db)?;
-        let applied = backup.position()?.ok_or(MigrateError::TooOld)?;
+        // Killed soon after its first start, a member has everything in its log.
+        let applied = backup.position()?.unwrap_or_default();
         let wal = wal_dir.map_or_else(|| member.join("wal"), Path::to_path_buf);
         let log = EtcdLog::open(&wal, applied.index)?;
         if log.snapshot.index > applied.index {
