@@ -31,6 +31,10 @@ pub struct Options {
     /// know is not taken over
     #[arg(long)]
     force_single: bool,
+    /// With --force-single: takes also what the member has logged without knowing that it was committed; the others may
+    /// have acknowledged it
+    #[arg(long, requires = "force_single")]
+    all_entries: bool,
 }
 
 pub fn run(options: &Options) -> Result<()> {
@@ -57,7 +61,7 @@ fn from_etcd(etcd_dir: &Path, options: &Options) -> Result<()> {
     let mut migrated = Migrated::default();
     let mut progress = |entries: u64| eprintln!("applied {entries} entries of the log ...");
     data_dir::restore_into(&options.data_dir, &seat, |store| {
-        migrated = member.migrate(store, &base, &mut progress)?;
+        migrated = member.migrate(store, &base, options.all_entries, &mut progress)?;
         Ok(())
     })?;
     report(&migrated);
@@ -99,7 +103,7 @@ fn report(migrated: &Migrated) {
     println!("took over revision {revision}, compacted at {compacted}, with {leases} leases");
     println!("{records} records came from the database, {replayed} entries from the log behind it");
     if left_out > 0 {
-        println!("left out {left_out} entries that the log does not call committed");
+        println!("left out {left_out} entries that the log does not call committed; --all-entries takes them, too");
     }
 }
 

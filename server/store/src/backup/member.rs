@@ -133,25 +133,27 @@ impl EtcdMember {
 
     /// Who votes alone commits whatever it has logged: etcd does so at its next start. Of several, only what the log
     /// says to be committed counts.
-    fn last_index(&self) -> u64 {
+    fn last_index(&self, all_entries: bool) -> u64 {
         let is_alone = self.members.len() <= 1;
-        if is_alone {
+        if is_alone || all_entries {
             self.log.last.index
         } else {
             self.log.commit.max(self.applied.index)
         }
     }
 
-    /// Builds a store in `store_dir`, which must be absent or empty. `progress` hears how many entries are applied.
+    /// Builds a store in `store_dir`, which must be absent or empty; of a member among several with all entries that it
+    /// has logged, or with those that it knows to be committed. `progress` hears how many entries are applied.
     pub fn migrate(
         &self,
         store_dir: &Path,
         base: &Base,
+        all_entries: bool,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Migrated, MigrateError> {
         let summary = load_backup(&self.backup, store_dir, self.applied)?;
         let (store, mut applier) = Store::open(store_dir, &Options::default())?;
-        let last_index = self.last_index();
+        let last_index = self.last_index(all_entries);
         let (mut batch, mut bytes, mut replayed) = (Vec::new(), 0, 0);
         for entry in self.log.entries(last_index) {
             let entry = translate(entry?)?;
@@ -282,7 +284,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let member = EtcdMember::open(&fixture(), None).unwrap();
         assert_eq!(member.members().len(), 1);
-        let migrated = member.migrate(dir.path(), &base(), &mut |_| {}).unwrap();
+        let migrated = member.migrate(dir.path(), &base(), false, &mut |_| {}).unwrap();
         assert_eq!((migrated.revision, migrated.left_out), (8, 0));
         assert!(migrated.replayed > 0);
         let (store, applier) = Store::open(dir.path(), &Options::default()).unwrap();
