@@ -276,7 +276,7 @@ impl Member {
     }
 
     /// Who the member is in its cluster: also what restoring a snapshot asks for.
-    pub(crate) fn founding_flags(&self) -> Vec<String> {
+    pub fn founding_flags(&self) -> Vec<String> {
         let peer = self.peer_url();
         vec![
             "--name=m1".to_owned(),

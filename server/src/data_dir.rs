@@ -198,15 +198,15 @@ fn draw() -> u64 {
     RandomState::new().build_hasher().finish().max(1)
 }
 
-fn store_in(root: &Path) -> PathBuf {
+pub(crate) fn store_in(root: &Path) -> PathBuf {
     root.join("store")
 }
 
 fn refuse_etcd(data_dir: &Path, root: &Path) -> Result<()> {
     if root.join("snap").join("db").exists() {
         bail!(
-            "{} holds data of etcd itself: take a snapshot of it with `etcdctl snapshot save` and restore that with \
-             `taffrail snapshot restore` into a new directory",
+            "{} holds data of etcd itself: stop etcd and take it over with `taffrail migrate --from-etcd-dir` into a new \
+             directory, or take a snapshot with `etcdctl snapshot save` and restore that with `taffrail snapshot restore`",
             data_dir.display()
         );
     }
@@ -244,7 +244,7 @@ fn lock(root: &Path) -> Result<File> {
     }
 }
 
-fn read_identity(root: &Path) -> Result<Option<Identity>> {
+pub(crate) fn read_identity(root: &Path) -> Result<Option<Identity>> {
     let path = root.join("identity.json");
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,

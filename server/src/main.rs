@@ -8,6 +8,7 @@ mod discovery;
 mod founding;
 mod gateway;
 mod grpc_proxy;
+mod offline;
 mod remote;
 mod serve;
 mod snapshot;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Some("gateway") => gateway::run(&words),
         Some("grpc-proxy") => grpc_proxy::run(&words),
         Some("snapshot") => snapshot::run(&words),
+        Some("check" | "defragment" | "log" | "migrate") => offline::run(&words),
         Some("--version" | "-version") => version::print(),
         _ => match Settings::read(words.into_iter(), std::env::vars()) {
             Ok(settings) => member(&settings),

@@ -20,6 +20,7 @@ mod lock;
 mod logs;
 mod maintenance;
 mod metrics;
+mod offline;
 mod profiles;
 mod range_stream;
 mod restart;

@@ -45,6 +45,7 @@ pub use config::NodeConfig;
 pub use error::{AskError, BarrierError, ChangeError, ProposeError, StartError, TransferError};
 pub use followers::Follower;
 pub use founding::first_membership;
+pub use membership::StoredMembers;
 pub use node::{Leadership, Node};
 pub use peer::{ClusterFacts, Dialer, KnownMember, NotDescribed, Peer, PeerService, PlainDialer, Wire, discover};
 pub use recorder::{NoRecorder, Recorder};

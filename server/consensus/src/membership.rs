@@ -56,6 +56,25 @@ pub fn decode(bytes: &[u8]) -> Result<Membership<u64, Peer>, String> {
     Membership::new(voters, peers).map_err(|error| damaged(&error))
 }
 
+/// A stored membership, for who looks at a stopped member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMembers {
+    /// One set of voters, or two while a change is under way.
+    pub voters: Vec<BTreeSet<u64>>,
+    pub peers: BTreeMap<u64, Peer>,
+    pub removed: BTreeSet<u64>,
+}
+
+impl StoredMembers {
+    /// # Errors
+    /// If the bytes are none that this room wrote.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let peers = members(&decode(bytes)?);
+        let Record { voters, removed, .. } = read(bytes)?;
+        Ok(Self { voters, peers, removed })
+    }
+}
+
 /// The membership as the store keeps it.
 pub fn stored(record: Option<(Position, Bytes)>) -> Result<StoredMembership, String> {
     match record {

@@ -29,28 +29,33 @@ pub async fn open_log(
 
 /// The log must hold everything that the state has not applied, and everything that it has must have been logged.
 pub fn check(log: &Log, applied: Position) -> Result<(), StartError> {
-    let state = log.state();
-    let refuse = |why: String| Err(StartError::Log(format!("{why}: {WAY_OUT}")));
-    if applied.index + 1 < log.first_index() {
-        return refuse(format!(
-            "the state has applied entry {}, but the log begins after entry {}",
-            applied.index,
-            log.first_index() - 1
-        ));
-    }
-    if applied.index > state.last.index {
-        return refuse(format!(
-            "the state has applied entry {}, but the log ends at entry {}: acknowledged entries are lost",
-            applied.index, state.last.index
-        ));
-    }
     let same = log
         .read(applied.index..applied.index + 1, 1)
         .map_err(|error| StartError::Log(error.to_string()))?;
-    match same.first() {
-        Some(entry) if entry.position != applied => refuse(format!(
+    let logged = same.first().map(|entry| entry.position);
+    fits(log.first_index(), log.state().last, applied, logged).map_err(StartError::Log)
+}
+
+/// `logged` is the log's own entry at the applied index, if it is still there.
+pub fn fits(first_index: u64, last: Position, applied: Position, logged: Option<Position>) -> Result<(), String> {
+    let refuse = |why: String| Err(format!("{why}: {WAY_OUT}"));
+    if applied.index + 1 < first_index {
+        return refuse(format!(
+            "the state has applied entry {}, but the log begins after entry {}",
+            applied.index,
+            first_index - 1
+        ));
+    }
+    if applied.index > last.index {
+        return refuse(format!(
+            "the state has applied entry {}, but the log ends at entry {}: acknowledged entries are lost",
+            applied.index, last.index
+        ));
+    }
+    match logged {
+        Some(logged) if logged != applied => refuse(format!(
             "entry {} has term {} in the state and term {} in the log: they do not belong together",
-            applied.index, applied.term, entry.position.term
+            applied.index, applied.term, logged.term
         )),
         _ => Ok(()),
     }

@@ -129,8 +129,9 @@ pub fn command() -> Command {
     let command = Command::new("taffrail")
         .about("A cluster member that speaks the etcd v3 API")
         .override_usage(
-            "taffrail [flags]\n       taffrail snapshot status FILE\n       taffrail snapshot restore FILE [flags]\n       \
-             taffrail gateway start [flags]\n       taffrail grpc-proxy start [flags]",
+            "taffrail [flags]\n       taffrail snapshot status|hashkv|restore|save FILE [flags]\n       taffrail \
+             check|defragment|log dump|migrate [flags]\n       taffrail gateway start [flags]\n       \
+             taffrail grpc-proxy start [flags]",
         )
         .disable_version_flag(true)
         // The last one counts, as in Go.

@@ -159,9 +159,7 @@ impl Config {
 
     /// What snapshots and `Status` call the storage version: major and minor of the spoken one.
     pub fn storage_version(&self) -> String {
-        self.version
-            .rsplit_once('.')
-            .map_or_else(|| self.version.clone(), |(minor, _)| format!("{minor}.0"))
+        storage_version_of(&self.version)
     }
 
     /// etcd's minimum: one and a half election timeouts, in whole seconds.
@@ -279,6 +277,13 @@ fn spoken(version: Option<String>) -> Result<String> {
         "ETCD_COMPATIBILITY_VERSION={version} is not a version such as {ETCD_VERSION}"
     );
     Ok(version)
+}
+
+/// A format changes with a minor version alone.
+pub fn storage_version_of(version: &str) -> String {
+    version
+        .rsplit_once('.')
+        .map_or_else(|| version.to_owned(), |(minor, _)| format!("{minor}.0"))
 }
 
 #[cfg(test)]

@@ -1,16 +1,22 @@
 //! `taffrail snapshot`: what people do with a snapshot file while no member runs.
+//!
+//! Commands, flags and what is printed are those of `etcdutl`, so that scripts find what they know.
 
-use std::path::PathBuf;
+mod print;
+mod restore;
+mod save;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
-use taffrail_consensus::first_membership;
+use anyhow::{Context, Result, anyhow};
+use clap::{Parser, Subcommand};
 use taffrail_store::backup::{self, RestoreOptions};
+use taffrail_store::{HashKv, Options, RangeError, Store};
 
-use crate::args::Settings;
-use crate::config::{Bootstrap, Seat};
-use crate::data_dir;
+use crate::offline;
+use print::Format;
+pub use save::save_to;
 
 #[derive(Parser)]
 #[command(name = "taffrail", about = "Snapshot files of etcd and Taffrail")]
@@ -21,7 +27,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Top {
-    /// Looks into a snapshot file, or makes a member of it
+    /// Looks into a snapshot file, makes a member of it, or makes one of a stopped member
     #[command(subcommand)]
     Snapshot(Snapshot),
 }
@@ -31,112 +37,61 @@ enum Snapshot {
     /// Prints hash, revision, keys and size of a snapshot file
     Status {
         file: PathBuf,
-        /// json, or simple for one line of values
-        #[arg(short, long, default_value = "simple", value_parser = ["simple", "json"])]
-        write_out: String,
+        #[arg(short, long, default_value = "simple")]
+        write_out: Format,
+    },
+    /// Prints the hash of the keys' history in a snapshot file, as HashKV gives it for the same contents
+    Hashkv {
+        file: PathBuf,
+        /// The newest revision to be hashed; 0 for all
+        #[arg(long, default_value_t = 0)]
+        rev: i64,
+        #[arg(short, long, default_value = "simple")]
+        write_out: Format,
     },
     /// Makes a data directory of a snapshot file
-    Restore(Restore),
-}
-
-#[derive(Args)]
-struct Restore {
-    file: PathBuf,
-    /// Where the member will live; must be empty
-    #[arg(long)]
-    data_dir: Option<PathBuf>,
-    /// Name of the member
-    #[arg(long, default_value = "default")]
-    name: String,
-    /// NAME=URL pairs of the restored cluster
-    #[arg(long, default_value = "")]
-    initial_cluster: String,
-    /// Tells clusters apart that have the same URLs
-    #[arg(long, default_value = "etcd-cluster")]
-    initial_cluster_token: String,
-    /// This member's peer URLs
-    #[arg(long, default_value = "http://localhost:2380")]
-    initial_advertise_peer_urls: String,
-    /// Raises the revision by this much, so that clients see none twice; needs --mark-compacted
-    #[arg(long, default_value_t = 0)]
-    bump_revision: u64,
-    /// Makes the raised revision the oldest readable one, so that watchers start over
-    #[arg(long)]
-    mark_compacted: bool,
-    /// Takes a file whose checksum is missing or wrong, such as one copied out of a data directory
-    #[arg(long)]
-    skip_hash_check: bool,
+    Restore(restore::Restore),
+    /// Makes a snapshot file of a stopped member, which etcdutl restores as well
+    Save(save::Save),
 }
 
 pub fn run(words: &[String]) -> ExitCode {
     let cli = Cli::parse_from(std::iter::once("taffrail").chain(words.iter().map(String::as_str)));
-    let result = match cli.top {
-        Top::Snapshot(Snapshot::Status { file, write_out }) => status(&file, write_out == "json"),
-        Top::Snapshot(Snapshot::Restore(options)) => restore(&options),
-    };
-    let Err(error) = result else { return ExitCode::SUCCESS };
-    eprintln!("taffrail: {error:#}");
-    ExitCode::FAILURE
+    let Top::Snapshot(command) = cli.top;
+    offline::exit_code(match command {
+        Snapshot::Status { file, write_out } => status(&file, write_out),
+        Snapshot::Hashkv { file, rev, write_out } => hashkv(&file, rev, write_out),
+        Snapshot::Restore(options) => options.run(),
+        Snapshot::Save(options) => options.run(),
+    })
 }
 
-fn status(file: &std::path::Path, json: bool) -> Result<()> {
+fn status(file: &Path, format: Format) -> Result<()> {
     let found = backup::status(file).with_context(|| format!("cannot read {}", file.display()))?;
-    if json {
-        let json = serde_json::json!({
-            "hash": found.hash,
-            "revision": found.revision,
-            "totalKey": found.total_keys,
-            "totalSize": found.total_size,
-            "version": found.version,
-        });
-        println!("{json}");
-    } else {
-        let backup::Status {
-            hash,
-            revision,
-            total_keys,
-            total_size,
-            version,
-        } = found;
-        println!("{hash:x}, {revision}, {total_keys}, {total_size} B, {version}");
-    }
+    print!("{}", print::status(&found, format));
     Ok(())
 }
 
-fn restore(options: &Restore) -> Result<()> {
-    let data_dir = options
-        .data_dir
-        .clone()
-        .unwrap_or_else(|| format!("{}.etcd", options.name).into());
-    let restore_options = RestoreOptions {
-        bump_revision: options.bump_revision,
-        mark_compacted: options.mark_compacted,
-        skip_hash_check: options.skip_hash_check,
+/// Compaction decides what counts, so the file becomes a store, which knows all about that.
+fn hashkv(file: &Path, revision: i64, format: Format) -> Result<()> {
+    let folder = tempfile::tempdir().context("no room for a temporary store")?;
+    let dir = folder.path().join("store");
+    let options = RestoreOptions {
+        skip_hash_check: true,
+        ..RestoreOptions::default()
     };
-    eprintln!("restoring {} into {} ...", options.file.display(), data_dir.display());
-    let mut summary = backup::RestoreSummary::default();
-    let seat = seat(options)?;
-    let (position, membership) = first_membership(&seat.peers())?;
-    let base = backup::Base { position, membership };
-    data_dir::restore_into(&data_dir, &seat, |store| {
-        summary = backup::restore(&options.file, store, &restore_options, Some(base))?;
-        Ok(())
-    })?;
-    println!(
-        "restored revision {} with {} records and {} leases",
-        summary.revision, summary.records, summary.leases
-    );
+    eprintln!("reading {} ...", file.display());
+    backup::restore(file, &dir, &options, None)?;
+    let (store, _applier) = Store::open(&dir, &Options::default())?;
+    let hash: HashKv = store.view().hash_kv(revision).map_err(in_etcds_words)?;
+    print!("{}", print::hash_kv(&hash, format));
     Ok(())
 }
 
-/// The same rules as at a first start.
-fn seat(options: &Restore) -> Result<Seat> {
-    let words = [
-        ("name", &options.name),
-        ("initial-cluster", &options.initial_cluster),
-        ("initial-cluster-token", &options.initial_cluster_token),
-        ("initial-advertise-peer-urls", &options.initial_advertise_peer_urls),
-    ];
-    let words = words.iter().map(|(name, value)| format!("--{name}={value}"));
-    Bootstrap::new(&Settings::read(words, std::iter::empty())?, &options.name)?.found()
+fn in_etcds_words(error: RangeError) -> anyhow::Error {
+    match error {
+        RangeError::Compacted(_) => anyhow!("mvcc: required revision has been compacted"),
+        RangeError::FutureRevision(_) => anyhow!("mvcc: required revision is a future revision"),
+        RangeError::Failure(failure) => failure.into(),
+    }
 }

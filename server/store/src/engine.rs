@@ -9,7 +9,7 @@ use fjall::config::FilterPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use crate::home::Home;
-use crate::schema::history;
+use crate::schema::{history, revision};
 use crate::{OpenError, Options, StoreFailure};
 
 /// The journal is read again at open, so it must not grow far beyond the memtables.
@@ -17,6 +17,7 @@ const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 const SMALL_MEMTABLE_BYTES: u64 = 8 << 20;
 const WORKER_THREADS: usize = 2;
 const HISTORY: &str = "history";
+const LOG: &str = "log";
 
 pub(crate) struct Engine {
     pub(crate) database: Database,
@@ -55,7 +56,7 @@ impl Engine {
         let unfiltered = |bytes| move || memtable(bytes)().filter_policy(FilterPolicy::disabled());
         Ok(Self {
             current: database.keyspace("current", memtable(options.memtable_bytes))?,
-            log: database.keyspace("log", unfiltered(options.memtable_bytes))?,
+            log: database.keyspace(LOG, unfiltered(options.memtable_bytes))?,
             history: database.keyspace(HISTORY, unfiltered(SMALL_MEMTABLE_BYTES))?,
             system: database.keyspace("system", memtable(SMALL_MEMTABLE_BYTES))?,
             database,
@@ -101,14 +102,23 @@ fn filters(droppable: Arc<AtomicI64>) -> Filters {
     Arc::new(move |keyspace| match keyspace {
         HISTORY => Some(Arc::new(Superseded {
             droppable: droppable.clone(),
+            is_droppable: |key, floor| matches!(history::split_key(key), Ok((_, at)) if at.main <= floor),
+        })),
+        // Only merged when somebody asks for it; else whole tables go.
+        LOG => Some(Arc::new(Superseded {
+            droppable: droppable.clone(),
+            is_droppable: |key, floor| matches!(revision::parse(key), Ok(at) if at.main < floor),
         })),
         _ => None,
     })
 }
 
-/// Drops rows of `history` that no read at or above the floor needs.
+type IsDroppable = fn(&[u8], i64) -> bool;
+
+/// Drops rows that no read at or above the floor needs.
 struct Superseded {
     droppable: Arc<AtomicI64>,
+    is_droppable: IsDroppable,
 }
 
 impl Factory for Superseded {
@@ -119,20 +129,22 @@ impl Factory for Superseded {
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
         Box::new(SupersededAt {
             floor: self.droppable.load(Ordering::Acquire),
+            is_droppable: self.is_droppable,
         })
     }
 }
 
 struct SupersededAt {
     floor: i64,
+    is_droppable: IsDroppable,
 }
 
 impl CompactionFilter for SupersededAt {
     /// Every row is written once, so it may go without leaving a tombstone.
     fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
-        Ok(match history::split_key(item.key()) {
-            Ok((_, superseding)) if superseding.main <= self.floor => Verdict::Destroy,
-            _ => Verdict::Keep,
+        Ok(match (self.is_droppable)(item.key(), self.floor) {
+            true => Verdict::Destroy,
+            false => Verdict::Keep,
         })
     }
 }

@@ -12,6 +12,8 @@ mod applied;
 mod apply;
 mod auth;
 pub mod backup;
+mod check;
+mod describe;
 mod engine;
 mod error;
 mod home;
@@ -21,6 +23,7 @@ mod mvcc;
 mod pinned;
 mod schema;
 mod state;
+mod stopped;
 mod store;
 mod transfer;
 mod view;
@@ -29,6 +32,8 @@ mod whole;
 pub use applied::{Answer, Applied, Content, Entry, Position, Response};
 pub use apply::Applier;
 pub use auth::{Auth, AuthError, Caller, PermitError};
+pub use check::{CheckReport, Finding};
+pub use describe::{Described, describe};
 pub use error::{
     ApplyError, Compacted, Corrupt, EventsError, FutureRevision, KeyNotFound, LeaseExists, LeaseNotFound, NoSpace,
     OpenError, RangeError, StoreFailure,
@@ -36,6 +41,7 @@ pub use error::{
 pub use lease::Lease;
 pub use load::LoadMeta;
 pub use mvcc::{HashKv, Revision, Revisions, StoredRevision};
+pub use stopped::{CutJournal, StoppedStore};
 pub use store::{Options, Sizes, Store};
 pub use transfer::{Export, Incoming, ReceiveError, Received};
 pub use view::{EventBatch, View};

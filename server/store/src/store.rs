@@ -198,6 +198,26 @@ impl Store {
         Ok(floor_bytes.saturating_sub(before))
     }
 
+    /// Gives back everything that can be given back, by writing anew what is left; blocks for as long as that takes, and
+    /// needs room for it. `progress` hears what is being written.
+    pub fn defragment(&self, progress: &mut dyn FnMut(&str)) -> Result<(), StoreFailure> {
+        progress("compacted history");
+        self.clean()?;
+        let engine = self.shared.newest().engine.clone();
+        let keyspaces = [
+            ("the log of changes", &engine.log),
+            ("old versions", &engine.history),
+            ("keys", &engine.current),
+            ("leases, users, counts", &engine.system),
+        ];
+        for (what, keyspace) in keyspaces {
+            progress(what);
+            keyspace.rotate_memtable_and_wait()?;
+            keyspace.major_compact()?;
+        }
+        Ok(engine.database.persist(PersistMode::SyncAll)?)
+    }
+
     /// [`Sizes::total_bytes`] alone, which asks no disk: every write is measured against it.
     pub fn total_bytes(&self) -> u64 {
         total_bytes(&self.shared.newest())

@@ -15,11 +15,13 @@ mod format;
 mod handle;
 mod memory;
 pub mod memory_disk;
+mod read_only;
 mod real_disk;
 mod recover;
 mod scan;
 mod segments;
 mod spare;
+mod stopped;
 mod tail;
 mod window;
 mod writer;
@@ -31,6 +33,7 @@ pub(crate) use durable::Durable;
 pub use error::OpenLogError;
 pub(crate) use handle::Log;
 pub use real_disk::RealDisk;
+pub use stopped::{LogSummary, Logged, LoggedVote, StoppedLog};
 
 use std::sync::Arc;
 

@@ -43,7 +43,7 @@ pub fn recover(disk: &Arc<dyn Disk>, options: &LogOptions) -> Result<Recovered, 
     Ok(recovered)
 }
 
-/// The segments that exist, in order and without a hole. Half-made files are removed.
+/// Half-made files are removed.
 fn list(disk: &Arc<dyn Disk>) -> Result<Vec<u64>, OpenLogError> {
     let io = |name: &str, source| OpenLogError::Io {
         file: disk.describe(name),
@@ -53,6 +53,19 @@ fn list(disk: &Arc<dyn Disk>) -> Result<Vec<u64>, OpenLogError> {
     for half_made in names.iter().filter(|name| name.ends_with(".tmp")) {
         disk.remove(half_made).map_err(|source| io(half_made, source))?;
     }
+    in_order(disk, &names)
+}
+
+/// The segments that exist, in order and without a hole.
+pub fn sequences(disk: &Arc<dyn Disk>) -> Result<Vec<u64>, OpenLogError> {
+    let names = disk.list().map_err(|source| OpenLogError::Io {
+        file: disk.describe(""),
+        source,
+    })?;
+    in_order(disk, &names)
+}
+
+fn in_order(disk: &Arc<dyn Disk>, names: &[String]) -> Result<Vec<u64>, OpenLogError> {
     let mut sequences: Vec<u64> = names.iter().filter_map(|name| sequence_of(name)).collect();
     sequences.sort_unstable();
     match sequences.windows(2).find(|pair| pair[1] != pair[0] + 1) {

@@ -25,8 +25,9 @@ use taffrail_proto::mvccpb::Event;
 
 pub(crate) use txn::read_txn;
 
+use crate::backup::Base;
 use crate::mvcc::Writer;
-use crate::schema::membership;
+use crate::schema::{installed, membership};
 use crate::store::Shared;
 use crate::{Answer, Applied, ApplyError, Content, Entry, Position, Response, StoreFailure};
 
@@ -76,6 +77,18 @@ impl Applier {
         self.writer.commit()?;
         self.failed = false;
         Ok(applied)
+    }
+
+    /// What was applied so far becomes the start of a new cluster: its log begins after the base.
+    pub(crate) fn rebase(&mut self, base: &Base) -> Result<(), StoreFailure> {
+        self.begin()?;
+        self.set_membership(base.position, &base.membership);
+        let installed = Bytes::copy_from_slice(&installed::value(base.position));
+        self.writer.set_system(&installed::KEY[..], Some(installed));
+        self.writer.state_mut().position = base.position;
+        self.writer.commit()?;
+        self.failed = false;
+        Ok(())
     }
 
     /// Goes on with another state than the one written so far.

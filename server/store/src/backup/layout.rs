@@ -67,6 +67,12 @@ pub fn member_key(id: u64) -> Vec<u8> {
     format!("{id:x}").into_bytes()
 }
 
+/// Whether a member's JSON says that it only learns. etcd writes it without spaces, and only if it is so.
+pub fn is_learner(json: &[u8]) -> bool {
+    const MARK: &[u8] = b"\"isLearner\":true";
+    json.windows(MARK.len()).any(|part| part == MARK)
+}
+
 pub fn parse_u64(value: &Bytes) -> Option<u64> {
     Some(u64::from_be_bytes(value.as_ref().try_into().ok()?))
 }

@@ -1,5 +1,6 @@
 //! A snapshot file, opened: etcd's buckets as values of ours.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use super::bolt::{Bucket, Entries, ReadError, Reader};
 use super::checksum;
 use super::layout::{self, LeaseRecord, parse_revision_key};
 use super::source::AuthRecords;
-use crate::{Lease, StoredRevision};
+use crate::{Lease, Position, StoredRevision};
 
 /// Why a snapshot file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,24 @@ impl Backup {
         let reader = Reader::open(file)?;
         let buckets = reader.buckets()?;
         Ok(Self { reader, buckets })
+    }
+
+    /// How far into its member's log the state reaches; none in a file of no member. The term is 0 before etcd 3.5.
+    pub fn position(&self) -> Result<Option<Position>, OpenBackupError> {
+        let number = |name: &[u8]| -> Result<Option<u64>, OpenBackupError> {
+            Ok(self.value(layout::META, name)?.as_ref().and_then(layout::parse_u64))
+        };
+        let term = number(layout::TERM)?.unwrap_or_default();
+        Ok(number(layout::CONSISTENT_INDEX)?.map(|index| Position { term, index }))
+    }
+
+    /// Members by id, and whether they vote.
+    pub(super) fn member_votes(&self) -> Result<BTreeMap<u64, bool>, OpenBackupError> {
+        let members = self.decoded(layout::MEMBERS, |key, value| {
+            let id = u64::from_str_radix(std::str::from_utf8(&key).ok()?, 16).ok()?;
+            Some((id, !layout::is_learner(&value)))
+        })?;
+        Ok(members.into_iter().collect())
     }
 
     pub fn data_bytes(&self) -> u64 {

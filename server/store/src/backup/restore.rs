@@ -94,21 +94,23 @@ pub fn restore(
     let meta = LoadMeta {
         compacted,
         revision,
-        leases: backup.leases()?,
-        alarms: backup.alarms()?,
-        auth: backup.auth()?,
         position: base.as_ref().map_or_else(Position::default, |base| base.position),
         membership: base.map(|base| (base.position, base.membership)),
         ..LoadMeta::default()
     };
-    let leases = meta.leases.len() as u64;
-    let records = load_beside(&backup, store_dir, meta)?;
-    Ok(RestoreSummary {
-        revision,
-        compacted,
-        records,
-        leases,
-    })
+    load_beside(&backup, store_dir, meta)
+}
+
+/// The same without a new cluster: the state stands where it stood in its own log.
+pub(super) fn load_backup(backup: &Backup, dir: &Path, position: Position) -> Result<RestoreSummary, RestoreError> {
+    check_empty(dir)?;
+    let meta = LoadMeta {
+        compacted: backup.compacted()?,
+        revision: newest_revision(backup)?,
+        position,
+        ..LoadMeta::default()
+    };
+    load_beside(backup, dir, meta)
 }
 
 fn check_empty(dir: &Path) -> Result<(), RestoreError> {
@@ -139,15 +141,28 @@ fn bumped(from: i64, by: u64) -> Result<i64, RestoreError> {
 }
 
 /// Builds the store under another name first: one that was interrupted must never be taken for a whole one.
-fn load_beside(backup: &Backup, dir: &Path, meta: LoadMeta) -> Result<u64, RestoreError> {
+/// Leases, alarms, users and roles come from the file.
+fn load_beside(backup: &Backup, dir: &Path, meta: LoadMeta) -> Result<RestoreSummary, RestoreError> {
+    let meta = LoadMeta {
+        leases: backup.leases()?,
+        alarms: backup.alarms()?,
+        auth: backup.auth()?,
+        ..meta
+    };
+    let mut summary = RestoreSummary {
+        revision: meta.revision,
+        compacted: meta.compacted,
+        leases: meta.leases.len() as u64,
+        records: 0,
+    };
     let unfinished = dir.with_extension("unfinished");
     match std::fs::remove_dir_all(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RestoreError::Folder(error)),
         _ => {}
     }
-    let records = load(backup, &unfinished, meta)?;
+    summary.records = load(backup, &unfinished, meta)?;
     put_in_place(&unfinished, dir).map_err(RestoreError::Folder)?;
-    Ok(records)
+    Ok(summary)
 }
 
 fn put_in_place(unfinished: &Path, dir: &Path) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use taffrail_proto::mvccpb::Event;
 
 pub(crate) use change::Change;
-pub(crate) use versions::Loading;
+pub(crate) use versions::{Loading, delete_bytes, version_bytes};
 
 use super::Current;
 use super::recent::Recent;

@@ -136,7 +136,7 @@ impl Writer {
             });
         }
         if kind == Kind::Delete {
-            state.log_bytes += key.len() as u64 + VERSION_OVERHEAD_BYTES;
+            state.log_bytes += delete_bytes(key);
         }
         let bytes_so_far = state.log_bytes;
         let row = log::Parts {
@@ -166,6 +166,12 @@ impl Writer {
     }
 }
 
-fn version_bytes(key: &[u8], record: &Record) -> u64 {
+/// What a tombstone counts for.
+pub(crate) fn delete_bytes(key: &[u8]) -> u64 {
+    key.len() as u64 + VERSION_OVERHEAD_BYTES
+}
+
+/// What a version counts for.
+pub(crate) fn version_bytes(key: &[u8], record: &Record) -> u64 {
     (key.len() + record.raw().len()) as u64 + VERSION_OVERHEAD_BYTES
 }
