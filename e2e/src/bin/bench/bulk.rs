@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use taffrail_e2e::{Member, requests};
 
+use crate::access::Access;
 use crate::table::{Direction, Row};
 use crate::target::Target;
 use crate::{Args, Programs, load, process, start};
@@ -69,10 +70,12 @@ pub async fn compare(programs: &Programs, tool: &Path, args: &Args) -> Result<()
 }
 
 async fn measure(program: &Path, tool: &Path, args: &Args, keys: usize) -> Result<Figures> {
-    let mut member = start(program, &args.flag).await;
+    let access = Access::new(args.access);
+    let mut member = start(program, &args.flag, &access).await;
+    access.prepare(&member).await?;
     let put = load::run(
         tool,
-        &Target::member(&member)?,
+        &Target::member(&member, &access)?,
         &[&PUT[..], &[&format!("--key-space-size={keys}")]].concat(),
         keys,
     )?;

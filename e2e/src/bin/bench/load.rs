@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use taffrail_e2e::requests;
 
+use crate::access::Access;
 use crate::table::{Direction, Row};
 use crate::target::Target;
 use crate::{Args, Programs, process};
@@ -70,11 +71,16 @@ pub struct Figures {
 
 /// Runs every wanted case on a fresh member of each program, in turn.
 pub async fn compare(programs: &Programs, tool: &Path, args: &Args, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
-    let members = programs.start(&args.flag).await;
+    let access = Access::new(args.access);
+    let members = programs.start(&args.flag, &access).await;
     for member in &members {
         member.put(requests::put("foo", vec![b'v'; 256])).await;
+        access.prepare(member).await?;
     }
-    let targets = [Target::member(&members[0])?, Target::member(&members[1])?];
+    let targets = [
+        Target::member(&members[0], &access)?,
+        Target::member(&members[1], &access)?,
+    ];
     compare_cases(&CASES, &targets, tool, args, wanted)?;
     for (member, name) in members.iter().zip(["upstream", "taffrail"]) {
         let pid = member.pid().context("the member runs")?;
@@ -136,6 +142,7 @@ pub fn run(tool: &Path, target: &Target, args: &[&str], total: usize) -> Result<
     let before = target.cpu_us()?;
     let output = Command::new(tool)
         .args(args)
+        .args(&target.tool)
         .args([
             format!("--total={total}"),
             format!("--endpoints={}", target.endpoints),

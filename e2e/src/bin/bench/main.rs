@@ -1,8 +1,9 @@
 //! Upstream etcd and Taffrail under the same load, one after the other on the same machine, as a table.
 //!
-//! `cargo bench-etcd [--quick] [--members 3] [--only NAME]`. Needs the programs of `e2e/tools/build`. The load generator runs on
+//! `cargo bench-etcd [--quick] [--members 3] [--access tls|auth] [--only NAME]`. Needs the programs of `e2e/tools/build`. The load generator runs on
 //! the same cores, so CPU per operation is the robust figure and throughput the indicative one.
 
+mod access;
 mod bulk;
 mod load;
 mod members;
@@ -11,10 +12,13 @@ mod table;
 mod target;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use taffrail_e2e::{Member, program};
+
+use access::Access;
 
 #[derive(Parser)]
 struct Args {
@@ -39,6 +43,9 @@ struct Args {
     /// One more flag for both servers, as `--name=value`; may be repeated.
     #[arg(long)]
     flag: Vec<String>,
+    /// How clients get in; of single members.
+    #[arg(long, value_enum, default_value = "plain")]
+    access: access::Way,
 }
 
 /// Both programs, in the order of the table's columns.
@@ -73,16 +80,22 @@ async fn main() -> Result<()> {
 
 impl Programs {
     /// A fresh member of each.
-    async fn start(&self, flags: &[String]) -> [Member; 2] {
+    async fn start(&self, flags: &[String], access: &Access) -> [Member; 2] {
         let [upstream, taffrail] = &self.0;
-        [start(upstream, flags).await, start(taffrail, flags).await]
+        [
+            start(upstream, flags, access).await,
+            start(taffrail, flags, access).await,
+        ]
     }
 }
 
-async fn start(program: &std::path::Path, flags: &[String]) -> Member {
-    let builder = Member::builder().program(program);
+async fn start(program: &std::path::Path, flags: &[String], access: &Access) -> Member {
+    let mut builder = Member::builder().program(program);
+    if let Some(config) = &access.config {
+        builder = builder.secure(Arc::clone(config));
+    }
+    let flags = flags.iter().chain(&access.server);
     flags
-        .iter()
         .fold(builder, |builder, flag| builder.arg(flag.clone()))
         .start()
         .await

@@ -4,18 +4,22 @@ use anyhow::{Context, Result};
 use taffrail_e2e::Member;
 use taffrail_e2e::cluster::Plain;
 
+use crate::access::Access;
 use crate::process;
 
 pub struct Target {
     /// Connections go to one after the other.
     pub endpoints: String,
+    /// What the load generator needs to get in.
+    pub tool: Vec<String>,
     pids: Vec<u32>,
 }
 
 impl Target {
-    pub fn member(member: &Member) -> Result<Self> {
+    pub fn member(member: &Member, access: &Access) -> Result<Self> {
         Ok(Self {
-            endpoints: member.address(),
+            endpoints: access.endpoint(member.address()),
+            tool: access.tool.clone(),
             pids: vec![member.pid().context("the member runs")?],
         })
     }
@@ -26,6 +30,7 @@ impl Target {
         let pids = members.map(|member| cluster.pid(member).context("the member runs"));
         Ok(Self {
             endpoints: endpoints.join(","),
+            tool: Vec::new(),
             pids: pids.collect::<Result<_>>()?,
         })
     }
