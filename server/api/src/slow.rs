@@ -65,7 +65,8 @@ pub(crate) struct Slow {
 
 /// A request under way.
 pub(crate) struct Watched<A> {
-    asked: Option<A>,
+    /// Boxed, as it waits in the state of every request.
+    asked: Option<Box<A>>,
     request_bytes: usize,
     started: Instant,
     expected: Duration,
@@ -82,7 +83,7 @@ impl Slow {
     pub fn watch<A: Asked>(&self, request: &A) -> Watched<A> {
         let request_bytes = request.encoded_len();
         Watched {
-            asked: (request_bytes <= KEPT_BYTES_MAX).then(|| request.clone()),
+            asked: (request_bytes <= KEPT_BYTES_MAX).then(|| Box::new(request.clone())),
             request_bytes,
             started: Instant::now(),
             expected: self.expected,
@@ -127,7 +128,7 @@ impl<A: Asked> Watched<A> {
             request_bytes: self.request_bytes as i64,
             response_count,
             response_bytes: answer.map_or(0, |answer| answer.encoded_len() as i64),
-            content: self.asked.as_ref().map_or(String::new(), Asked::shown),
+            content: self.asked.as_ref().map_or(String::new(), |asked| asked.shown()),
         })));
     }
 }

@@ -1,7 +1,7 @@
 //! Hears every applied entry, on the apply thread, and tells the parts of the member that care.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use taffrail_consensus::Listener;
@@ -22,6 +22,8 @@ pub struct Ears {
     pub(crate) leases: LeaseClock,
     pub(crate) counters: Arc<Counters>,
     pub(crate) tokens: SimpleTokens,
+    /// Every request asks, so it is only looked up. Told a moment after the state that a reader may see.
+    pub(crate) auth_enabled: AtomicBool,
     pub(crate) slow: Slow,
     /// Wakes whoever reclaims space after a compaction.
     pub(crate) compacted: Notify,
@@ -38,6 +40,7 @@ impl Ears {
             leases: LeaseClock::default(),
             counters,
             tokens: SimpleTokens::default(),
+            auth_enabled: AtomicBool::new(store.view().auth().enabled()),
             slow: Slow::default(),
             compacted: Notify::new(),
             membership: Notify::new(),
@@ -49,6 +52,7 @@ impl Ears {
 impl Listener for Ears {
     fn applied(&self, batch: &[Applied], view: &View) {
         self.heed_membership(view);
+        self.auth_enabled.store(view.auth().enabled(), Relaxed);
         for applied in batch {
             self.heed(applied, view);
         }
@@ -76,6 +80,7 @@ impl Listener for Ears {
 
     fn installed(&self, view: &View) {
         self.heed_membership(view);
+        self.auth_enabled.store(view.auth().enabled(), Relaxed);
         self.hub.jump(view.revision());
         self.compacted.notify_one();
     }
