@@ -119,6 +119,23 @@ async fn the_quota_turns_writes_away_and_heals_when_space_is_back() {
     m.member.put(&NOBODY, put()).await.expect("there is room again");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_alarm_stays_while_nothing_has_gone() {
+    let m = member(|config| config.quota_bytes = Some(20_000)).await;
+    let large = PutRequest {
+        key: "k".into(),
+        value: vec![0; 30_000].into(),
+        ..Default::default()
+    };
+    assert!(matches!(m.member.put(&NOBODY, large).await, Err(WriteError::NoSpace)));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(
+        m.member.status().alarms.len(),
+        1,
+        "nearly all is free, but it was so before"
+    );
+}
+
 #[tokio::test]
 async fn a_request_too_large_is_not_proposed() {
     let m = member(|config| config.limits.request_bytes_max = 100).await;

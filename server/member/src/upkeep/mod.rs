@@ -6,6 +6,7 @@ pub(crate) mod corruption;
 pub(crate) mod quota;
 mod reclaim;
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -18,6 +19,8 @@ const HEAL_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Upkeep {
     /// One reclaim at a time.
     reclaiming: Mutex<()>,
+    /// What was in use when this member last found itself full; all there can be if it never did.
+    full_at_bytes: AtomicU64,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -25,6 +28,7 @@ impl Upkeep {
     pub fn new() -> Self {
         Upkeep {
             reclaiming: Mutex::new(()),
+            full_at_bytes: AtomicU64::new(u64::MAX),
             failure: watch::Sender::new(None),
         }
     }
@@ -60,7 +64,8 @@ async fn heal(member: Member) {
     let mut looks_with_space = 0;
     loop {
         tick.tick().await;
-        looks_with_space = if member.has_space() { looks_with_space + 1 } else { 0 };
+        let room = member.has_own_space_alarm() && member.has_space();
+        looks_with_space = if room { looks_with_space + 1 } else { 0 };
         if looks_with_space >= HEAL_LOOKS {
             member.heal_space_alarms().await;
         }

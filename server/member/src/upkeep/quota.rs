@@ -1,5 +1,7 @@
 //! What a write costs against the quota, and what happens when nothing is left (etcd storage/quota.go).
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::request_op::Request;
 use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType, PutRequest, RequestOp, TxnRequest};
@@ -42,6 +44,7 @@ impl Member {
             return Ok(());
         }
         if !self.has_space_alarm() {
+            self.0.upkeep.full_at_bytes.store(self.0.store.total_bytes(), Relaxed);
             tracing::warn!(quota_bytes, "quota is used up, raising the NOSPACE alarm");
             let own = self.0.config.member_id;
             self.alarm(&self.itself(), space_alarm(own, AlarmAction::Activate))
@@ -50,11 +53,20 @@ impl Member {
         Err(WriteError::NoSpace)
     }
 
-    /// Whether enough of the quota is free for the alarm to go off.
+    /// Whether enough of the quota is free for the alarm to go off. What did not fit may have been large, so some of
+    /// what was in use then must have gone.
     pub(crate) fn has_space(&self) -> bool {
         let quota_bytes = self.0.config.quota_bytes.unwrap_or(0);
-        let free_bytes = quota_bytes.saturating_sub(self.0.store.total_bytes());
-        quota_bytes > 0 && free_bytes >= quota_bytes / 100 * HEAL_FREE_PERCENT
+        let used_bytes = self.0.store.total_bytes();
+        let free_bytes = quota_bytes.saturating_sub(used_bytes);
+        let full_at_bytes = self.0.upkeep.full_at_bytes.load(Relaxed);
+        let some_has_gone = used_bytes < full_at_bytes;
+        quota_bytes > 0 && some_has_gone && free_bytes >= quota_bytes / 100 * HEAL_FREE_PERCENT
+    }
+
+    /// Whether there is an alarm that this member takes back.
+    pub(crate) fn has_own_space_alarm(&self) -> bool {
+        !self.own_space_alarms().is_empty()
     }
 
     /// Takes NOSPACE alarms back once compaction or deletion made room. etcd leaves this to an administrator.
