@@ -103,10 +103,18 @@ impl Stage {
             key,
             range_end,
         };
+        let held = self.model.roles.get_mut(role).expect("the role is there");
+        // etcd may keep both where a range is granted again beside another one that begins with the same key.
+        let begin_alike = held.iter().filter(|p| p.key == permission.key);
+        if begin_alike
+            .map(|p| &p.range_end)
+            .any(|end| *end != permission.range_end)
+        {
+            return;
+        }
         for on in &self.members {
             on.allow(role, permission.clone()).await;
         }
-        let held = self.model.roles.get_mut(role).expect("the role is there");
         held.retain(|p| (&p.key, &p.range_end) != (&permission.key, &permission.range_end));
         held.push(permission);
     }

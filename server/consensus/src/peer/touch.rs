@@ -13,15 +13,18 @@ use super::line::Line;
 pub async fn keep_in_touch(book: Weak<PeerBook>) {
     loop {
         let Some(book) = book.upgrade() else { return };
-        let pause = book.pace.election / 4;
+        let (often, seldom) = (book.pace.election / 20, book.pace.election / 4);
         let pings = book.others().into_iter().map(|id| ping(book.clone(), id));
-        futures::future::join_all(pings).await;
+        let answered = futures::future::join_all(pings).await;
         drop(book);
-        tokio::time::sleep(pause).await;
+        // Who has just started is to count as there from then on, not from some ping later.
+        let all_there = answered.into_iter().all(|answered| answered);
+        tokio::time::sleep(if all_there { seldom } else { often }).await;
     }
 }
 
-async fn ping(book: std::sync::Arc<PeerBook>, id: u64) {
+/// Whether there was an answer.
+async fn ping(book: std::sync::Arc<PeerBook>, id: u64) -> bool {
     let started = Instant::now();
     let request = book.addressed(id, PingRequest {});
     let mut client = book.line(id, Line::Beat, &[]);
@@ -33,4 +36,5 @@ async fn ping(book: std::sync::Arc<PeerBook>, id: u64) {
         book.recorder.peer_send_failed(id);
     }
     book.touched(id, answer.is_ok());
+    answer.is_ok()
 }
