@@ -10,12 +10,21 @@ use taffrail_proto::etcdserverpb::{
     StatusResponse, TxnRequest, TxnResponse,
 };
 
+use tonic::{Code, Status};
+
 use crate::client::Client;
 use crate::{Member, requests};
 
 /// What every answer starts with.
 pub fn revision(header: &Option<ResponseHeader>) -> i64 {
     header.as_ref().expect("the answer has a header").revision
+}
+
+/// A refusal with this code, and this text behind etcd's prefix.
+pub fn assert_refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, text: &str) {
+    let error = answer.expect_err(text);
+    let expected = format!("etcdserver: {text}");
+    assert_eq!((error.code(), error.message()), (code, expected.as_str()));
 }
 
 impl Client {

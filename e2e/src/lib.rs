@@ -20,6 +20,7 @@ pub mod ports;
 pub mod program;
 pub mod requests;
 pub mod restore;
+pub mod users;
 pub mod wait;
 
 pub use client::Client;

@@ -8,6 +8,7 @@ mod discovery;
 mod founding;
 mod gateway;
 mod grpc_proxy;
+mod hex;
 mod offline;
 mod remote;
 mod serve;

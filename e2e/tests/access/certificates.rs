@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use taffrail_e2e::certificates::{Authority, Folder, client, shake};
-use taffrail_e2e::requests::{get, put};
+use taffrail_e2e::requests::{get, put, watch};
 use taffrail_e2e::{Client, Member, http};
 use taffrail_proto::authpb::permission::Type;
 use taffrail_proto::etcdserverpb as pb;
-use taffrail_proto::etcdserverpb::auth_client::AuthClient;
 use tonic::Code;
 
 use crate::guarded::{As, permission};
@@ -43,7 +42,7 @@ impl Certified {
     }
 
     async fn prepare(&self) {
-        let mut auth = AuthClient::new(self.member.channel());
+        let mut auth = self.member.auth();
         for name in ["root", "alice"] {
             let add = pb::AuthUserAddRequest {
                 name: name.into(),
@@ -104,6 +103,18 @@ async fn a_name_that_is_no_user_may_nothing() {
     assert_eq!(denied.code(), Code::PermissionDenied);
     let nameless = on.client_of("").kv().range(get("a")).await.unwrap_err();
     assert_eq!(nameless.code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_older_than_authentication_counts_by_its_certificate() {
+    let on = Certified::fresh(&[]).await;
+    let mut auth = on.member.auth();
+    auth.auth_disable(pb::AuthDisableRequest {}).await.unwrap();
+    let mut stream = on.client_of("alice").watch().await;
+    stream.create(watch("b", 0)).await;
+    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    assert!(!stream.create(watch("a", 0)).await.canceled);
+    assert!(stream.create(watch("b", 0)).await.canceled);
 }
 
 #[tokio::test]

@@ -1,18 +1,11 @@
 //! Changes of users and roles that cannot be, each with etcd's code and text.
 
+use taffrail_e2e::calls::assert_refused;
 use taffrail_proto::authpb::permission::Type;
 use taffrail_proto::etcdserverpb as pb;
-use tonic::{Code, Response, Status};
+use tonic::Code;
 
 use crate::guarded::{Guarded, permission};
-
-fn assert_refused<T: std::fmt::Debug>(answer: Result<Response<T>, Status>, code: Code, text: &str) {
-    let status = answer.expect_err(text);
-    assert_eq!(
-        (status.code(), status.message()),
-        (code, format!("etcdserver: {text}").as_str())
-    );
-}
 
 const EARLY: Code = Code::FailedPrecondition;
 const WRONG: Code = Code::InvalidArgument;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use taffrail_e2e::Member;
+use taffrail_e2e::users::{self, ROOT};
 use taffrail_proto::authpb::{Permission, permission::Type};
 use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::auth_client::AuthClient;
@@ -69,28 +70,18 @@ impl Guarded {
             member,
             root: As::NOBODY,
         };
-        guarded.add_user("root").await;
-        guarded.grant_role("root", "root").await;
-        guarded
-            .auth()
-            .auth_enable(pb::AuthEnableRequest {})
-            .await
-            .expect("enabled");
-        guarded.root = guarded.log_in("root").await;
+        guarded.member.enable_auth(&[(ROOT, ROOT)]).await;
+        guarded.root = guarded.log_in(ROOT).await;
         guarded
     }
 
     pub fn auth(&self) -> AuthClient<Channel> {
-        AuthClient::new(self.member.channel())
+        self.member.auth()
     }
 
     pub async fn add_user(&self, name: &str) {
-        let add = pb::AuthUserAddRequest {
-            name: name.into(),
-            password: name.into(),
-            ..Default::default()
-        };
-        self.auth().user_add(self.root.asks(add)).await.expect("added");
+        let add = self.root.asks(users::user(name, name));
+        self.auth().user_add(add).await.expect("added");
     }
 
     pub async fn change_password(&self, name: &str, password: &str) {
@@ -161,15 +152,10 @@ impl Guarded {
     }
 
     pub async fn log_in(&self, name: &str) -> As {
-        let answer = self.authenticate(name, name).await.expect("the password fits");
-        As::token(&answer.into_inner().token)
+        As::token(&self.member.token(name).await)
     }
 
     pub async fn authenticate(&self, name: &str, password: &str) -> Result<Response<pb::AuthenticateResponse>, Status> {
-        let request = pb::AuthenticateRequest {
-            name: name.into(),
-            password: password.into(),
-        };
-        self.auth().authenticate(request).await
+        self.member.authenticate(name, password).await
     }
 }

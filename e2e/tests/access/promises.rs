@@ -4,9 +4,9 @@ use std::path::Path;
 
 use taffrail_e2e::cluster::Plain;
 use taffrail_e2e::requests::{get, put, watch};
+use taffrail_e2e::users::{ROOT, user};
 use taffrail_proto::authpb::permission::Type;
 use taffrail_proto::etcdserverpb as pb;
-use taffrail_proto::etcdserverpb::auth_client::AuthClient;
 use tonic::{Code, Response, Status};
 
 use crate::guarded::{As, Guarded, permission};
@@ -74,15 +74,10 @@ async fn administrators_cannot_lock_themselves_out() {
 #[tokio::test]
 async fn authentication_is_not_switched_on_without_an_administrator() {
     let member = taffrail_e2e::Member::builder().arg("--bcrypt-cost=4").start().await;
-    let mut auth = AuthClient::new(member.channel());
+    let mut auth = member.auth();
     let no_user = (Code::FailedPrecondition, "root user does not exist".to_owned());
     assert_eq!(refused(auth.auth_enable(pb::AuthEnableRequest {}).await), no_user);
-    let add = pb::AuthUserAddRequest {
-        name: "root".into(),
-        password: "root".into(),
-        ..Default::default()
-    };
-    auth.user_add(add).await.unwrap();
+    auth.user_add(user(ROOT, ROOT)).await.unwrap();
     let no_role = (Code::FailedPrecondition, "root user does not have root role".to_owned());
     assert_eq!(refused(auth.auth_enable(pb::AuthEnableRequest {}).await), no_role);
 }
@@ -179,29 +174,9 @@ fn for_each_file(dir: &Path, look: &mut impl FnMut(&Path, &[u8])) {
 #[tokio::test]
 async fn a_token_is_good_on_every_member_at_once() {
     let cluster = Plain::of(3).arg("--bcrypt-cost=4").start().await;
-    let first = cluster.client(0);
-    let mut auth = AuthClient::new(first.channel());
-    let add = pb::AuthUserAddRequest {
-        name: "root".into(),
-        password: "root".into(),
-        ..Default::default()
-    };
-    auth.user_add(add).await.unwrap();
-    let grant = pb::AuthUserGrantRoleRequest {
-        user: "root".into(),
-        role: "root".into(),
-    };
-    auth.user_grant_role(grant).await.unwrap();
-    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    cluster.client(0).enable_auth(&[(ROOT, ROOT)]).await;
     for giver in 0..3 {
-        let request = pb::AuthenticateRequest {
-            name: "root".into(),
-            password: "root".into(),
-        };
-        let token = AuthClient::new(cluster.client(giver).channel())
-            .authenticate(request)
-            .await;
-        let root = As::token(&token.unwrap().into_inner().token);
+        let root = As::token(&cluster.client(giver).token(ROOT).await);
         for taker in 0..3 {
             let put = cluster.client(taker).kv().put(root.asks(put("k", "v"))).await;
             put.unwrap_or_else(|error| panic!("given by {giver}, used on {taker}: {error}"));

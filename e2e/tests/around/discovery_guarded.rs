@@ -2,8 +2,7 @@
 
 use taffrail_e2e::Member;
 use taffrail_e2e::certificates::{Authority, Folder, client};
-use taffrail_proto::etcdserverpb as pb;
-use taffrail_proto::etcdserverpb::auth_client::AuthClient;
+use taffrail_e2e::users::ROOT;
 
 use crate::discovery::{expect_members, flags};
 use crate::founder::{READY, start};
@@ -32,23 +31,7 @@ async fn members_show_certificates_to_the_registry_and_verify_its_own() {
 async fn members_ask_as_a_user_if_the_registry_wants_one() {
     let registry = Member::builder().arg("--bcrypt-cost=4").start().await;
     expect_members(&registry, "1").await;
-    let mut auth = AuthClient::new(registry.channel());
-    let (name, password) = ("root".to_owned(), "secret".to_owned());
-    let user = pb::AuthUserAddRequest {
-        name: name.clone(),
-        password,
-        ..pb::AuthUserAddRequest::default()
-    };
-    auth.user_add(user).await.unwrap();
-    auth.role_add(pb::AuthRoleAddRequest { name: name.clone() })
-        .await
-        .unwrap();
-    let grant = pb::AuthUserGrantRoleRequest {
-        user: name.clone(),
-        role: name,
-    };
-    auth.user_grant_role(grant).await.unwrap();
-    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
+    registry.enable_auth(&[(ROOT, "secret")]).await;
 
     let folder = tempfile::tempdir().unwrap();
     let mut flags = flags(&registry.address());

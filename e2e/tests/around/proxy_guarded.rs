@@ -3,59 +3,25 @@
 use taffrail_e2e::aside::Aside;
 use taffrail_e2e::certificates::{Authority, Folder, client};
 use taffrail_e2e::requests::{get, put, watch};
+use taffrail_e2e::users::ROOT;
 use taffrail_e2e::{Client, Member, ports};
-use taffrail_proto::etcdserverpb as pb;
-use taffrail_proto::etcdserverpb::auth_client::AuthClient;
 
 use crate::proxied::{proxy, until_watchers};
 
 const HERE: [&str; 2] = ["127.0.0.1", "localhost"];
-
-async fn token(client: &Client, name: &str) -> String {
-    let request = pb::AuthenticateRequest {
-        name: name.to_owned(),
-        password: name.to_owned(),
-    };
-    AuthClient::new(client.channel())
-        .authenticate(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .token
-}
-
-/// Auth is made and enabled through the proxy itself.
-async fn enable(client: &Client) {
-    let mut auth = AuthClient::new(client.channel());
-    for name in ["root", "nobody"] {
-        let user = pb::AuthUserAddRequest {
-            name: name.to_owned(),
-            password: name.to_owned(),
-            ..pb::AuthUserAddRequest::default()
-        };
-        auth.user_add(user).await.unwrap();
-    }
-    let (user, role) = ("root".to_owned(), "root".to_owned());
-    auth.role_add(pb::AuthRoleAddRequest { name: role.clone() })
-        .await
-        .unwrap();
-    auth.user_grant_role(pb::AuthUserGrantRoleRequest { user, role })
-        .await
-        .unwrap();
-    auth.auth_enable(pb::AuthEnableRequest {}).await.unwrap();
-}
 
 #[tokio::test]
 async fn who_may_not_read_does_not_share_with_who_may() {
     let member = Member::builder().arg("--bcrypt-cost=4").start().await;
     let proxy = proxy(&[member.address()], &[]).await;
     let client = &proxy.client;
-    enable(client).await;
+    // Made and enabled through the proxy itself.
+    client.enable_auth(&[(ROOT, ROOT), ("nobody", "nobody")]).await;
     let refused = client.kv().range(get("k")).await.unwrap_err();
     assert_eq!(refused.message(), "etcdserver: user name is empty");
 
-    let root = token(client, "root").await;
-    let nobody = token(client, "nobody").await;
+    let root = client.token(ROOT).await;
+    let nobody = client.token("nobody").await;
     let sign = |token: String| {
         move |metadata: &mut tonic::metadata::MetadataMap| {
             metadata.insert("token", token.parse().unwrap());

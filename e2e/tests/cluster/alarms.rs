@@ -7,7 +7,7 @@ use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::{AlarmMember, AlarmRequest, AlarmType};
 use tonic::Code;
 
-use crate::changes::assert_refused;
+use taffrail_e2e::calls::assert_refused;
 
 const FULL: &str = "mvcc: database space exceeded";
 

@@ -1,6 +1,7 @@
 //! A follower that missed more than its leader's log keeps.
 
 use taffrail_e2e::cluster::Plain;
+use taffrail_e2e::http;
 use taffrail_e2e::requests::{compact, delete, everything, grant, put, watch_range};
 use taffrail_e2e::wait;
 use taffrail_proto::etcdserverpb::{PutRequest, RangeRequest};
@@ -59,6 +60,14 @@ fn assert_got_a_snapshot(cluster: &Plain, member: usize) {
     assert!(log.contains("applied snapshot"), "{log}");
 }
 
+async fn sends_a_snapshot(leader: &str) -> bool {
+    let page = http::get(leader, "/metrics").await.body;
+    let mut sends = page
+        .lines()
+        .filter(|line| line.starts_with("etcd_network_snapshot_send_inflights_total{"));
+    sends.any(|line| line.ends_with(" 1"))
+}
+
 async fn write_what_is_missed(ahead: &taffrail_e2e::Client) {
     ahead.delete(delete("gone")).await;
     ahead.grant(grant(600, 7)).await;
@@ -81,14 +90,16 @@ async fn watchers_on_a_follower_hear_what_a_snapshot_brought() {
     stream.create(watch_range("k", "l", 0)).await;
     // Paused, not killed: the stream lives on, and its watcher was in sync.
     cluster.pause(late);
-    // A leader keeps the entries that it has sent and that are not answered for as long as it believes in the line.
-    wait::until("the leader to miss it", async || {
-        cluster.log(leader).contains("peer became inactive").then_some(())
-    })
-    .await;
     for number in 0..MISSED {
         ahead.put(put(format!("k{}", number % 50), format!("{number}"))).await;
     }
+    // A leader keeps the entries that it has sent and that are not answered for as long as it believes in the line.
+    wait::until("the leader to send a snapshot instead", async || {
+        sends_a_snapshot(cluster.client_url(leader).trim_start_matches("http://"))
+            .await
+            .then_some(())
+    })
+    .await;
     cluster.resume(late);
     let events = stream.events(MISSED).await;
     for (number, event) in events.iter().enumerate() {

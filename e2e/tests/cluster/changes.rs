@@ -5,7 +5,7 @@ use taffrail_e2e::{Client, wait};
 use taffrail_proto::etcdserverpb::{
     Member, MemberAddRequest, MemberPromoteRequest, MemberRemoveRequest, MemberUpdateRequest,
 };
-use tonic::{Code, Status};
+use tonic::Status;
 
 pub async fn add(client: &Client, urls: &[&str], is_learner: bool) -> Result<Member, Status> {
     let request = MemberAddRequest {
@@ -58,10 +58,4 @@ pub async fn promote_when_in_sync(client: &Client, id: u64) {
         promoted => Some(promoted.expect("the learner is promoted")),
     })
     .await;
-}
-
-pub fn assert_refused<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, text: &str) {
-    let error = answer.expect_err(text);
-    let expected = format!("etcdserver: {text}");
-    assert_eq!((error.code(), error.message()), (code, expected.as_str()));
 }

@@ -6,7 +6,8 @@ use taffrail_e2e::wait;
 use taffrail_proto::etcdserverpb::MoveLeaderRequest;
 use tonic::Code;
 
-use crate::changes::{add, assert_refused, join, promote, remove, update};
+use crate::changes::{add, join, promote, remove, update};
+use taffrail_e2e::calls::assert_refused;
 
 #[tokio::test]
 async fn a_voter_that_is_not_started_costs_no_quorum() {

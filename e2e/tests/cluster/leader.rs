@@ -8,7 +8,8 @@ use taffrail_e2e::{http, wait};
 use taffrail_proto::etcdserverpb::MoveLeaderRequest;
 use tonic::Code;
 
-use crate::changes::{add, assert_refused};
+use crate::changes::add;
+use taffrail_e2e::calls::assert_refused;
 
 /// How long a cluster may be without leader if the old one says good-bye.
 const HANDOVER: Duration = Duration::from_millis(500);

@@ -7,7 +7,8 @@ use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
 use taffrail_proto::etcdserverpb::{MemberListRequest, RangeRequest};
 use tonic::Code;
 
-use crate::changes::{add, assert_refused, join, promote, promote_when_in_sync};
+use crate::changes::{add, join, promote, promote_when_in_sync};
+use taffrail_e2e::calls::assert_refused;
 
 const REFUSED: &str = "rpc not supported for learner";
 const LEARNER: usize = 1;

@@ -5,7 +5,8 @@ use taffrail_e2e::requests::put;
 use taffrail_e2e::wait;
 use tonic::Code;
 
-use crate::changes::{assert_refused, remove, update};
+use crate::changes::{remove, update};
+use taffrail_e2e::calls::assert_refused;
 
 const GONE: &str = "the member has been permanently removed from the cluster";
 

@@ -7,7 +7,7 @@ use taffrail_e2e::{Client, http, wait};
 use taffrail_proto::etcdserverpb::{MemberListRequest, RangeRequest};
 use tonic::{Code, Response, Status};
 
-use crate::changes::assert_refused;
+use taffrail_e2e::calls::assert_refused;
 
 const NO_LEADER: &str = "no leader";
 

@@ -1,19 +1,12 @@
 //! What a member answers because of the state that it or its cluster is in, with etcd's code and text.
 
+use taffrail_e2e::calls::assert_refused;
 use taffrail_e2e::requests::{get, put, watch};
 use taffrail_e2e::{Member, wait};
 use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::downgrade_request::DowngradeAction;
 use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType, DowngradeRequest};
-use tonic::{Code, Response, Status};
-
-fn assert_refused<T: std::fmt::Debug>(answer: Result<Response<T>, Status>, code: Code, text: &str) {
-    let status = answer.expect_err(text);
-    assert_eq!(
-        (status.code(), status.message()),
-        (code, format!("etcdserver: {text}").as_str())
-    );
-}
+use tonic::Code;
 
 #[tokio::test]
 async fn a_corrupt_cluster_takes_no_writes() {
@@ -54,7 +47,7 @@ async fn a_member_that_stops_says_so_on_its_streams() {
     stream.create(watch("k", 0)).await;
     member.signal("TERM");
     let end = wait::for_it("the stream to end", stream.try_next()).await;
-    assert_refused(end.map(Response::new), Code::Unavailable, "server stopped");
+    assert_refused(end, Code::Unavailable, "server stopped");
     assert!(member.kv().range(get("k")).await.is_err());
     assert_eq!(member.exit().await.code.unwrap_or(0), 0);
 }

@@ -10,7 +10,7 @@ use crate::{Api, status};
 type Answer<T> = Result<Response<T>, Status>;
 
 /// The first minor version of etcd that tells anybody whether authentication is on.
-const STATUS_FOR_ALL: (u32, u32) = (3, 7);
+const STATUS_FOR_ALL: &str = "3.7";
 
 /// The service; most of its methods change something and answer with a header alone.
 macro_rules! service {
@@ -18,7 +18,7 @@ macro_rules! service {
         #[tonic::async_trait]
         impl Auth for Api {
         async fn auth_status(&self, request: Request<pb::AuthStatusRequest>) -> Answer<pb::AuthStatusResponse> {
-            if !self.speaks(STATUS_FOR_ALL) {
+            if !self.member().speaks(STATUS_FOR_ALL) {
                 self.demand_admin(&self.credentials(&request)).await?;
             }
             let status = self.member().auth_status().await.map_err(status::read)?;

@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use axum::http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
-use taffrail_member::{Caller, Credentials};
+use taffrail_member::{AuthError, Caller, Credentials, InvalidToken};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
 use crate::metrics::grpc::Method;
-use crate::status::{self, NO_LEADER, NOT_FOR_LEARNERS, Refusal};
+use crate::status::{self, INVALID_AUTH_TOKEN, NO_LEADER, NOT_FOR_LEARNERS, Refusal};
 use crate::{Api, ClientCertificate};
 
 /// Asks for an answer only from a member that has a leader (etcd rpctypes/metadatafields.go).
@@ -36,31 +36,33 @@ impl Api {
         if !self.member().auth_is_enabled() {
             return Credentials::default();
         }
-        let certificate = request.extensions().get::<ClientCertificate>();
-        Credentials {
-            token: token(request.metadata()),
-            common_name: certificate.map(|certificate| certificate.common_name.clone()),
-        }
+        stream_credentials(request)
     }
 
     pub(crate) async fn caller(&self, credentials: &Credentials) -> Result<Caller, Status> {
         let identified = self.member().identify(credentials).await;
-        identified.map_err(|error| status::access(&error.into()))
+        identified.map_err(|InvalidToken| INVALID_AUTH_TOKEN.into())
     }
 
     /// Anybody who said who they are.
     pub(crate) async fn demand_user(&self, credentials: &Credentials) -> Result<Caller, Status> {
-        let caller = self.caller(credentials).await?;
-        let permitted = self.member().permit_user(&caller);
-        permitted.map_err(|error| status::access(&error.into()))?;
-        Ok(caller)
+        self.demand(credentials, |caller| self.member().permit_user(caller))
+            .await
     }
 
     /// Who holds the root role.
     pub(crate) async fn demand_admin(&self, credentials: &Credentials) -> Result<Caller, Status> {
+        self.demand(credentials, |caller| self.member().permit_admin(caller))
+            .await
+    }
+
+    async fn demand(
+        &self,
+        credentials: &Credentials,
+        permit: impl FnOnce(&Caller) -> Result<(), AuthError>,
+    ) -> Result<Caller, Status> {
         let caller = self.caller(credentials).await?;
-        let permitted = self.member().permit_admin(&caller);
-        permitted.map_err(|error| status::access(&error.into()))?;
+        permit(&caller).map_err(|error| status::auth(&error))?;
         Ok(caller)
     }
 
@@ -82,6 +84,15 @@ impl Api {
             return Err(NO_LEADER);
         }
         Ok(())
+    }
+}
+
+/// What counts for all that comes by a stream: authentication may be switched on while it is open.
+pub(crate) fn stream_credentials<T>(request: &Request<T>) -> Credentials {
+    let certificate = request.extensions().get::<ClientCertificate>();
+    Credentials {
+        token: token(request.metadata()),
+        common_name: certificate.map(|certificate| certificate.common_name.clone()),
     }
 }
 

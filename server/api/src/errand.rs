@@ -6,10 +6,9 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use http_body_util::Full;
-use prost::Message;
 use taffrail_proto::codec::FittingCodec;
 use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::kv_server::Kv;
@@ -21,8 +20,8 @@ use tonic::codec::Codec;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status, Streaming};
 
-use crate::Api;
 use crate::status::STOPPED;
+use crate::{Api, frame};
 
 #[derive(Clone)]
 pub(crate) struct Errand {
@@ -86,9 +85,7 @@ fn framed(creates: Vec<pb::WatchCreateRequest>) -> Bytes {
         let request = pb::WatchRequest {
             request_union: Some(RequestUnion::CreateRequest(create)),
         };
-        frames.put_u8(0);
-        frames.put_u32(request.encoded_len() as u32);
-        request.encode(&mut frames).expect("the buffer grows as needed");
+        frame::put(&mut frames, &request);
     }
     frames.freeze()
 }

@@ -26,7 +26,7 @@ use crate::caller::{Led, demands_leader};
 use crate::metrics::grpc::{Call, Kind, Method};
 use crate::status::{INVALID_CLIENT_API_VERSION, Refusal};
 use crate::trace::Span;
-use crate::{Api, GRPC_OVERHEAD_BYTES, Metrics};
+use crate::{Api, GRPC_OVERHEAD_BYTES, Metrics, frame};
 
 /// The client's own version, counted (etcd rpctypes/metadatafields.go).
 const CLIENT_API_VERSION: &str = "client-api-version";
@@ -273,7 +273,7 @@ impl HttpBody for Counted {
 impl Counted {
     fn note(&mut self, frame: &http_body::Frame<bytes::Bytes>) {
         if let (Some(data), Some(call)) = (frame.data_ref(), &self.call) {
-            call.sent(messages_in(data));
+            call.sent(frame::count(data));
         }
         if let Some(code) = frame.trailers_ref().and_then(code_of)
             && let Some(call) = self.call.take()
@@ -288,28 +288,5 @@ impl Drop for Counted {
         if let Some(call) = self.call.take() {
             call.finish(Code::Cancelled);
         }
-    }
-}
-
-/// gRPC messages in a frame, each behind a flag byte and its length; tonic sends whole ones.
-fn messages_in(mut data: &[u8]) -> u64 {
-    let mut messages = 0;
-    while let [_, a, b, c, d, rest @ ..] = data {
-        messages += 1;
-        let bytes = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        data = rest.get(bytes..).unwrap_or_default();
-    }
-    messages
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_in_a_frame_are_counted() {
-        assert_eq!(messages_in(&[]), 0);
-        assert_eq!(messages_in(&[0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0]), 2);
-        assert_eq!(messages_in(&[0, 0, 0, 0, 9, 1]), 1);
     }
 }

@@ -33,7 +33,7 @@ impl Kv for Api {
 
     /// Not part of the contract of 3.6; clients fall back to Range.
     async fn range_stream(&self, request: Request<pb::RangeRequest>) -> Answer<Self::RangeStreamStream> {
-        if !self.speaks(range_stream::SINCE) {
+        if !self.member().speaks(range_stream::SINCE) {
             return Err(NO_RANGE_STREAM.into());
         }
         let (errand, request) = Errand::of(self, request);

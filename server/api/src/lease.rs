@@ -8,6 +8,7 @@ use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::lease_server::Lease;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::caller::stream_credentials;
 use crate::status::STOPPED;
 use crate::{Api, status};
 
@@ -34,7 +35,7 @@ impl Lease for Api {
         &self,
         request: Request<Streaming<pb::LeaseKeepAliveRequest>>,
     ) -> Answer<Self::LeaseKeepAliveStream> {
-        let credentials = self.credentials(&request);
+        let credentials = stream_credentials(&request);
         let state = Some((self.clone(), credentials, request.into_inner()));
         let answers = futures::stream::unfold(state, |state| async {
             let (api, credentials, mut requests) = state?;

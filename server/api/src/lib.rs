@@ -11,6 +11,7 @@ mod check;
 mod cluster;
 mod election;
 mod errand;
+mod frame;
 mod gateway;
 mod grpc;
 mod header;
@@ -106,31 +107,8 @@ impl Api {
         &self.0.member
     }
 
-    /// Whether the spoken version is this minor one or a later.
-    pub(crate) fn speaks(&self, minor: (u32, u32)) -> bool {
-        minor_of(&self.member().config().version) >= minor
-    }
-
     /// Whether callers must say who they are.
     pub(crate) fn auth_is_enabled(&self) -> bool {
         self.member().auth_is_enabled()
-    }
-}
-
-fn minor_of(version: &str) -> (u32, u32) {
-    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn minor_versions_count_as_numbers() {
-        for (version, minor) in [("3.6.14", (3, 6)), ("3.10.0", (3, 10)), ("4.0.0", (4, 0))] {
-            assert_eq!(minor_of(version), minor);
-        }
-        assert!(minor_of("3.10.0") > minor_of("3.7.0"));
     }
 }

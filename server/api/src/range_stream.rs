@@ -18,7 +18,7 @@ const FIRST_PIECE_KEYS: i64 = 10;
 const PIECE_KEYS_MAX: i64 = 10_000;
 
 /// The first release that has it.
-pub(crate) const SINCE: (u32, u32) = (3, 7);
+pub(crate) const SINCE: &str = "3.7";
 
 /// Only what comes in the order of keys can come in pieces.
 pub(crate) fn check(request: &pb::RangeRequest) -> Result<(), Refusal> {

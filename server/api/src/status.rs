@@ -4,8 +4,8 @@
 //! the wire as `Unknown` although etcd declares other codes for them; clients see the same from etcd itself.
 
 use taffrail_member::{
-    AccessError, ApplyError, AuthChangeError, AuthError, AuthenticateError, BackupError, BarrierError, DowngradeError,
-    LeaseError, MemberError, MoveLeaderError, ProposeError, RangeError, ReadError, Timeout, TxnError, WriteError,
+    ApplyError, AuthChangeError, AuthError, AuthenticateError, BackupError, BarrierError, DowngradeError, LeaseError,
+    MemberError, MoveLeaderError, ProposeError, RangeError, ReadError, Timeout, TxnError, WriteError,
 };
 use tonic::{Code, Status};
 
@@ -262,17 +262,6 @@ pub(crate) fn auth(error: &AuthError) -> Refusal {
         AuthError::OldRevision => AUTH_OLD_REVISION,
         AuthError::Failed => AUTH_FAILED,
         AuthError::NoPasswordUser => NO_PASSWORD_USER,
-    }
-}
-
-pub(crate) fn access(error: &AccessError) -> Status {
-    access_refusal(error).into()
-}
-
-pub(crate) fn access_refusal(error: &AccessError) -> Refusal {
-    match error {
-        AccessError::InvalidToken(_) => INVALID_AUTH_TOKEN,
-        AccessError::Denied(error) => auth(error),
     }
 }
 

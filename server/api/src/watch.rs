@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::Stream;
 use prost::Message;
 use taffrail_member::watch::{INVALID_WATCH_ID, WatchItem, WatchSpec, WatchStream};
-use taffrail_member::{Credentials, KeyRange};
+use taffrail_member::{Credentials, InvalidToken, KeyRange};
 use taffrail_proto::etcdserverpb as pb;
 use taffrail_proto::etcdserverpb::watch_create_request::FilterType;
 use taffrail_proto::etcdserverpb::watch_request::RequestUnion;
@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::caller::stream_credentials;
 use crate::status::{AUTH_OLD_REVISION, COMPACTED, INVALID_AUTH_TOKEN, Refusal, STOPPED, USER_EMPTY};
 use crate::{Api, GRPC_OVERHEAD_BYTES, status};
 
@@ -31,7 +32,7 @@ impl Watch for Api {
         request: Request<Streaming<pb::WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let stream = Arc::new(self.member().watch_stream());
-        let credentials = self.credentials(&request);
+        let credentials = stream_credentials(&request);
         let reading = read_requests(self.clone(), credentials, Arc::clone(&stream), request.into_inner());
         let reader = tokio::spawn(reading);
         let talk = Talk {
@@ -82,7 +83,7 @@ impl Api {
     /// Asked anew for each watch. Anything but a lack of credentials is told as a lack of permission.
     async fn permit_watch(&self, credentials: &Credentials, create: &pb::WatchCreateRequest) -> Result<(), Refusal> {
         let caller = self.member().identify(credentials).await;
-        let caller = caller.map_err(|error| status::access_refusal(&error.into()))?;
+        let caller = caller.map_err(|InvalidToken| INVALID_AUTH_TOKEN)?;
         let permitted = self.member().permit_watch(&caller, &create.key, &create.range_end);
         permitted.map_err(|error| status::auth(&error))
     }

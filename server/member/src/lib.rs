@@ -39,8 +39,8 @@ use taffrail_consensus::Node;
 use taffrail_store::Store;
 
 pub use auth::{
-    AccessError, AuthChange, AuthConfig, AuthStatus, Credentials, InvalidToken, Jwt, JwtConfig, JwtKeyError,
-    PasswordError, ROOT, TokenConfig,
+    AuthChange, AuthConfig, AuthStatus, Credentials, InvalidToken, Jwt, JwtConfig, JwtKeyError, PasswordError,
+    TokenConfig,
 };
 pub use config::{
     AutoCompaction, CorruptionChecks, LEASE_CHECKPOINT_INTERVAL, Limits, MemberConfig, MembershipRules,

@@ -8,6 +8,7 @@ use taffrail_consensus::log::{LogSummary, StoppedLog};
 use taffrail_store::{CheckReport, Finding, StoppedStore, View};
 
 use super::Stopped;
+use crate::hex::hex;
 
 #[derive(Args)]
 pub struct Options {
@@ -176,8 +177,4 @@ fn text(finding: &Finding) -> String {
         key.unwrap_or_default(),
         file.unwrap_or_default()
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

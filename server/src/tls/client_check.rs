@@ -1,6 +1,5 @@
 //! Whether a client may come in, by the certificate it shows.
 
-use std::fmt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -15,6 +14,7 @@ use super::authorities::{Authorities, trusted};
 use super::certificate::{self, Side};
 use super::crl::{Revoked, trimmed};
 use crate::config::{Allowed, Security};
+use crate::hex::hex;
 
 /// The chain first, then what etcd asks beyond it: not revoked, and of an allowed name.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl ClientCheck {
         let parsed = certificate::parse(certificate).ok_or(CertificateError::BadEncoding)?;
         let serial = parsed.raw_serial();
         if self.revoked.has(serial) {
-            let revoked = SerialRevoked(Hex(trimmed(serial)).to_string());
+            let revoked = SerialRevoked(hex(trimmed(serial)));
             return Err(CertificateError::Other(OtherError(Arc::new(revoked))).into());
         }
         Ok(())
@@ -104,13 +104,5 @@ impl ClientCertVerifier for ClientCheck {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.chain.supported_verify_schemes()
-    }
-}
-
-struct Hex<'a>(&'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }

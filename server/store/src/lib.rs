@@ -31,7 +31,7 @@ mod whole;
 
 pub use applied::{Answer, Applied, Content, Entry, Position, Response};
 pub use apply::Applier;
-pub use auth::{Auth, AuthError, Caller, PermitError};
+pub use auth::{Auth, AuthError, Caller, PermitError, ROOT};
 pub use check::{CheckReport, Finding};
 pub use describe::{Described, describe};
 pub use error::{

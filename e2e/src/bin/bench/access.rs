@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use clap::ValueEnum;
 use rustls::ClientConfig;
 use taffrail_e2e::Member;
 use taffrail_e2e::certificates::{Authority, Folder, client};
-use taffrail_proto::etcdserverpb as pb;
-use taffrail_proto::etcdserverpb::auth_client::AuthClient;
+use taffrail_e2e::users::ROOT;
 
 const HERE: [&str; 2] = ["127.0.0.1", "localhost"];
-const ROOT: &str = "root";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Way {
@@ -82,24 +79,10 @@ impl Access {
     }
 
     /// Makes the user and switches authentication on.
-    pub async fn prepare(&self, member: &Member) -> Result<()> {
-        if self.way != Way::Auth {
-            return Ok(());
+    pub async fn prepare(&self, member: &Member) {
+        if self.way == Way::Auth {
+            member.enable_auth(&[(ROOT, ROOT)]).await;
         }
-        let mut auth = AuthClient::new(member.channel());
-        auth.user_add(pb::AuthUserAddRequest {
-            name: ROOT.into(),
-            password: ROOT.into(),
-            ..Default::default()
-        })
-        .await?;
-        auth.user_grant_role(pb::AuthUserGrantRoleRequest {
-            user: ROOT.into(),
-            role: ROOT.into(),
-        })
-        .await?;
-        auth.auth_enable(pb::AuthEnableRequest {}).await?;
-        Ok(())
     }
 }
 

@@ -72,7 +72,7 @@ pub async fn compare(programs: &Programs, tool: &Path, args: &Args) -> Result<()
 async fn measure(program: &Path, tool: &Path, args: &Args, keys: usize) -> Result<Figures> {
     let access = Access::new(args.access);
     let mut member = start(program, &args.flag, &access).await;
-    access.prepare(&member).await?;
+    access.prepare(&member).await;
     let put = load::run(
         tool,
         &Target::member(&member, &access)?,

@@ -1,10 +1,12 @@
 //! The messages of a gRPC answer, one by one.
 
 use axum::http::{HeaderMap, Response};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::{Code, Status};
+
+use crate::frame;
 
 pub(super) struct Answers {
     body: Body,
@@ -27,7 +29,7 @@ impl Answers {
     /// None once the call has ended well.
     pub async fn next(&mut self) -> Option<Result<Bytes, Status>> {
         loop {
-            if let Some(message) = take(&mut self.buffer) {
+            if let Some(message) = frame::take(&mut self.buffer) {
                 return Some(Ok(message));
             }
             if let Some(status) = self.ended.take() {
@@ -46,19 +48,6 @@ impl Answers {
 
 fn ended(trailers: &HeaderMap) -> Status {
     Status::from_header_map(trailers).unwrap_or_else(|| Status::unknown("the call ended without a status"))
-}
-
-/// A whole message behind its flag and length.
-fn take(buffer: &mut BytesMut) -> Option<Bytes> {
-    let [_, a, b, c, d, rest @ ..] = &buffer[..] else {
-        return None;
-    };
-    let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-    if rest.len() < length {
-        return None;
-    }
-    buffer.advance(5);
-    Some(buffer.split_to(length).freeze())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::end::End;
-use super::{frame, json};
+use super::{framed, json};
 
 /// How much of a body that is too large is still taken off the wire, so that its sender gets to read the answer.
 const DISCARDED_BYTES_MAX: usize = 64 << 20;
@@ -78,7 +78,7 @@ impl Documents {
     pub async fn next(mut self) -> Option<(Result<Frame<Bytes>, Status>, Self)> {
         self.refuse.as_ref()?;
         let next = self.message().await.transpose()?;
-        let next = next.map(|message| Frame::data(frame(&message)));
+        let next = next.map(|message| Frame::data(framed(&message)));
         if let Err(status) = &next
             && let Some(refuse) = self.refuse.take()
         {

@@ -19,13 +19,12 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
-use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::{Code, Status};
 
-use crate::{Api, ClientCertificate, GRPC_OVERHEAD_BYTES, Grpc};
+use crate::{Api, ClientCertificate, GRPC_OVERHEAD_BYTES, Grpc, frame};
 use answers::Answers;
 use routes::{Route, Routes};
 
@@ -116,7 +115,7 @@ impl Gateway {
     async fn only(&self, route: &Route, body: Body) -> Result<Outgoing, Status> {
         let text = documents::whole(body, self.document_bytes_max).await?;
         let message = documents::only(&route.request, &text)?;
-        Ok(Outgoing::new(Full::new(frame(&message))))
+        Ok(Outgoing::new(Full::new(framed(&message))))
     }
 
     async fn send(&self, route: &Route, headers: &axum::http::HeaderMap, body: Outgoing) -> Answers {
@@ -131,14 +130,10 @@ impl Gateway {
     }
 }
 
-/// A message as it travels in gRPC: a flag, its length, its bytes.
-fn frame(message: &DynamicMessage) -> Bytes {
-    let length = message.encoded_len();
-    let mut frame = Vec::with_capacity(5 + length);
-    frame.push(0);
-    frame.extend_from_slice(&(length as u32).to_be_bytes());
-    message.encode(&mut frame).expect("a vector grows as needed");
-    frame.into()
+fn framed(message: &DynamicMessage) -> Bytes {
+    let mut frames = BytesMut::new();
+    frame::put(&mut frames, message);
+    frames.freeze()
 }
 
 /// A message of an answer in JSON.

@@ -1,9 +1,8 @@
 //! Users and roles as they are. etcd sends these questions through its log; here a read barrier gives the same.
 
 use taffrail_proto::authpb::{Permission, permission};
-use taffrail_store::{Auth, AuthError, Caller, View};
+use taffrail_store::{Auth, AuthError, Caller, ROOT, View};
 
-use super::ROOT;
 use crate::{Member, ReadError};
 
 /// Whether authentication is on, and how often users and roles have changed.

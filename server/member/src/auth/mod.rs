@@ -29,9 +29,6 @@ pub(crate) use simple::SimpleTokens;
 
 use crate::Member;
 
-/// The user that may do everything, and its role (etcd auth/store.go).
-pub const ROOT: &str = "root";
-
 /// How callers prove who they are (etcd --auth-token, --bcrypt-cost).
 #[derive(Debug, Clone)]
 pub struct AuthConfig {
@@ -63,15 +60,6 @@ pub struct Credentials {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid auth token")]
 pub struct InvalidToken;
-
-/// Why a request is turned away before it does anything.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AccessError {
-    #[error(transparent)]
-    InvalidToken(#[from] InvalidToken),
-    #[error(transparent)]
-    Denied(#[from] AuthError),
-}
 
 /// Prepares for the kind of tokens that is given out.
 pub(crate) fn start_tokens(config: &TokenConfig, simple: &SimpleTokens) -> Option<Arc<Jwt>> {

@@ -8,6 +8,8 @@ use std::fmt;
 
 pub(crate) use monitor::spawn;
 
+use crate::Member;
+
 /// Compared by major and minor only; patches speak alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Minor {
@@ -43,6 +45,13 @@ impl fmt::Display for Minor {
     }
 }
 
+impl Member {
+    /// Whether the contract that is spoken here is that of this minor version or of a later one.
+    pub fn speaks(&self, minor: &str) -> bool {
+        Minor::parse(&self.config().version) >= Minor::parse(minor)
+    }
+}
+
 /// Whether a member that speaks `version` may serve a cluster that speaks `cluster`.
 ///
 /// # Errors
@@ -69,6 +78,15 @@ mod tests {
             assert_eq!(Minor::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Minor::parse("3.5.7").expect("valid").to_string(), "3.5.0");
+    }
+
+    #[test]
+    fn minor_versions_count_as_numbers() {
+        for (version, minor) in [("3.6.14", (3, 6)), ("3.10.0", (3, 10)), ("4.0.0", (4, 0))] {
+            let (major, minor) = minor;
+            assert_eq!(Minor::parse(version), Some(Minor { major, minor }));
+        }
+        assert!(Minor::parse("3.10.0") > Minor::parse("3.7.0"));
     }
 
     #[test]

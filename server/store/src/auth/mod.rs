@@ -34,7 +34,7 @@ use taffrail_proto::authpb::{Role, User};
 use rights::Rights;
 
 /// Whoever holds it may do everything.
-pub(crate) const ROOT: &str = "root";
+pub const ROOT: &str = "root";
 /// As etcd counts: a store in which nobody was ever added says 1.
 const FIRST_REVISION: u64 = 1;
 
