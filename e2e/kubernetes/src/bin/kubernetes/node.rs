@@ -105,7 +105,7 @@ impl<'a> Node<'a> {
     }
 
     pub fn start_proxy(&self) -> Result<()> {
-        self.start("proxy", proxy_words(self.state, &self.name())?)
+        self.start("proxy", proxy_words(self.state, &self.name(), &self.path("proxy.json"))?)
     }
 
     fn start(&self, name: &str, words: Vec<String>) -> Result<()> {
@@ -121,7 +121,9 @@ impl<'a> Node<'a> {
 }
 
 /// A kube-proxy with the eyes of one node: the control plane's place has one too, to reach services.
-pub fn proxy_words(state: &State, node: &str) -> Result<Vec<String>> {
+///
+/// The file is its own: a kube-proxy ends when its configuration is written again.
+pub fn proxy_words(state: &State, node: &str, file: &str) -> Result<Vec<String>> {
     let config = json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
         "mode": "iptables", "hostnameOverride": node, "clusterCIDR": PODS,
@@ -129,7 +131,7 @@ pub fn proxy_words(state: &State, node: &str) -> Result<Vec<String>> {
         "iptables": {"minSyncPeriod": "100ms"},
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     });
-    let path = state.write(&format!("{node}/proxy.json"), &config.to_string())?;
+    let path = state.write(file, &config.to_string())?;
     let program = state.wishes()?.tools.join("kube-proxy");
     Ok(vec![
         program.display().to_string(),

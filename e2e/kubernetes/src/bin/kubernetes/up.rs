@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::args::Wishes;
 use crate::component::Component;
@@ -49,7 +49,7 @@ pub fn go_on(state: &State) -> Result<ExitCode> {
     control::start_api(state, &wishes)?;
     progress.say("datastore and API server started");
     if !wishes.only_api {
-        nodes.iter().try_for_each(|node| boot(node, &wishes, &progress))?;
+        boot_all(&nodes, &wishes, &progress)?;
     }
     control::wait_for_api(state, &wishes)?;
     progress.say("API server ready");
@@ -57,6 +57,15 @@ pub fn go_on(state: &State) -> Result<ExitCode> {
         join(state, &wishes, &nodes, &progress)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// At once: most of the time goes into importing images.
+fn boot_all(nodes: &[Node<'_>], wishes: &Wishes, progress: &Progress) -> Result<()> {
+    std::thread::scope(|scope| {
+        let boots: Vec<_> = nodes.iter().map(|node| scope.spawn(|| boot(node, wishes, progress))).collect();
+        let booted = boots.into_iter().map(|boot| boot.join());
+        booted.map(|result| result.unwrap_or_else(|_| bail!("a node's boot panicked"))).collect()
+    })
 }
 
 fn boot(node: &Node<'_>, wishes: &Wishes, progress: &Progress) -> Result<()> {
@@ -81,7 +90,7 @@ fn join(state: &State, wishes: &Wishes, nodes: &[Node<'_>], progress: &Progress)
         wait_for_node(state, wishes, &node.name())?;
         progress.say(&format!("{} Ready", node.name()));
     }
-    Component::new("proxy", node::proxy_words(state, "node1")?).start(state)?;
+    Component::new("proxy", node::proxy_words(state, "node1", "proxy.json")?).start(state)?;
     addons::wait(state, wishes)?;
     progress.say("cluster DNS ready");
     Ok(())
