@@ -32,6 +32,8 @@ pub fn make() -> Result<()> {
     ip(&format!("link add {BRIDGE} type bridge"))?;
     ip(&format!("addr add {CONTROL}/24 dev {BRIDGE}"))?;
     ip(&format!("link set {BRIDGE} up"))?;
+    // A packet to a service needs some way out before kube-proxy's rules turn it towards a pod.
+    ip(&format!("route add {SERVICES} dev {BRIDGE}"))?;
     Ok(std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?)
 }
 
