@@ -1,0 +1,58 @@
+//! What every reconciliation works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+
+use crate::etcd::Etcd;
+
+/// What every reconciliation works with. Time enters here and nowhere else.
+#[derive(Clone)]
+pub struct Context {
+    pub client: Client,
+    pub etcd: Arc<dyn Etcd>,
+    pub clock: Clock,
+    pub settings: Arc<Settings>,
+}
+
+/// Tells the time: the system's, or a test's.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the operator was started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Image of members without their tag, which is the version: `ghcr.io/taffrail/taffrail`.
+    pub image_repository: String,
+    /// The operator's own image: it copies volumes. Absent: a survivor's data are kept aside by nobody, and recovery
+    /// of a quorum is refused.
+    pub operator_image: Option<String>,
+    /// Domain of the Kubernetes cluster's services: `cluster.local`.
+    pub cluster_domain: String,
+    /// Members listen on `[::]` instead of `0.0.0.0`.
+    pub ipv6: bool,
+    /// How long an old authority is trusted beside the new one: what applications have to reload.
+    pub authority_overlap: Duration,
+    /// Between two looks at a cluster in which nothing happens.
+    pub resync: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            image_repository: "ghcr.io/taffrail/taffrail".into(),
+            operator_image: None,
+            cluster_domain: "cluster.local".into(),
+            ipv6: false,
+            authority_overlap: Duration::from_secs(24 * 3600),
+            resync: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Context {
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+}

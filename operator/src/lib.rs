@@ -1,0 +1,5 @@
+//! Keeps EtcdClusters as they were declared.
+
+pub mod context;
+pub mod etcd;
+pub mod names;
