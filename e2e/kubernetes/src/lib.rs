@@ -11,6 +11,6 @@ mod namespace;
 pub mod wait;
 pub mod workload;
 
-pub use handle::{Error, Kubernetes};
+pub use handle::{Error, Kubernetes, run};
 pub use namespace::Namespace;
 pub use workload::{Verdict, Workload};
