@@ -59,7 +59,10 @@ spec:
 
 async fn found(namespace: &Namespace, image: &str) {
     let members: String = NAMES.iter().map(|name| member(name, image)).collect();
-    namespace.apply(&(SERVICE.to_owned() + &members)).await.unwrap();
+    namespace
+        .apply(&(SERVICE.to_owned() + &members))
+        .await
+        .expect("the members are valid");
     are_ready(namespace).await;
 }
 
@@ -79,7 +82,7 @@ async fn are_ready(namespace: &Namespace) {
 fn workload(namespace: &Namespace) -> Workload {
     let domain = format!("etcd.{}.svc.cluster.local:2379", namespace.name());
     let addresses = move || NAMES.iter().map(|name| format!("{name}.{domain}")).collect();
-    Workload::start(addresses, None).unwrap()
+    Workload::start(addresses, None).expect("a folder for the history")
 }
 
 /// One member after the other is deleted without grace and made again, while clients work.
@@ -90,13 +93,19 @@ async fn members_may_be_killed(image: &str) {
     workload.goes_on(200, PATIENCE).await;
     for name in NAMES {
         workload.note(&format!("{name} is killed"));
-        namespace.kubectl(&["delete", "pod", name, "--grace-period=0", "--force"]).await.unwrap();
+        namespace
+            .kubectl(&["delete", "pod", name, "--grace-period=0", "--force"])
+            .await
+            .expect("the pod was there");
         workload.goes_on(50, PATIENCE).await;
-        namespace.apply(&member(name, image)).await.unwrap();
+        namespace
+            .apply(&member(name, image))
+            .await
+            .expect("the member is valid");
         are_ready(&namespace).await;
         workload.goes_on(50, PATIENCE).await;
     }
-    let verdict = workload.stop().await.unwrap().expect_clean();
+    let verdict = workload.stop().await.expect("the cluster answers").expect_clean();
     assert!(verdict.longest_write_pause < Duration::from_secs(15), "{verdict}");
 }
 
