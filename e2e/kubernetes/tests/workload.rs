@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use taffrail_e2e_kubernetes::workload::{Settings, any_etcd, thorough};
-use taffrail_e2e_kubernetes::{Kubernetes, Namespace, Workload, wait};
+use taffrail_e2e_kubernetes::{Addresses, Kubernetes, Namespace, Workload, wait};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const SERVER: &str = concat!("taffrail/server:", env!("CARGO_PKG_VERSION"));
@@ -81,9 +81,8 @@ async fn are_ready(namespace: &Namespace) {
 }
 
 fn workload(namespace: &Namespace, settings: Settings) -> Workload {
-    let domain = format!("etcd.{}.svc.cluster.local:2379", namespace.name());
-    let addresses = move || NAMES.iter().map(|name| format!("{name}.{domain}")).collect();
-    Workload::start_with(addresses, None, settings).expect("a folder for the history")
+    let addresses = Addresses::of(namespace, "app=etcd", 2379);
+    Workload::start_with(move || addresses.now(), None, settings).expect("a folder for the history")
 }
 
 /// One member after the other is deleted without grace and made again, while clients work.
