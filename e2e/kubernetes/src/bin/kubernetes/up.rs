@@ -23,7 +23,7 @@ pub fn begin(state: &State, mut wishes: Wishes) -> Result<ExitCode> {
         "a cluster is up in {}: `kubernetes down`",
         state.dir().display()
     );
-    host::save_sysctls(state)?;
+    host::save_sysctls()?;
     state.keep_wishes(&wishes)?;
     state.write(
         "resolv.conf",
@@ -32,7 +32,7 @@ pub fn begin(state: &State, mut wishes: Wishes) -> Result<ExitCode> {
     state.write("nowhere.conf", "nameserver 127.0.0.1\n")?;
     let names = format!("mount --bind {} /etc/resolv.conf", state.text("resolv.conf"));
     space::create(state, "cluster", &format!("{}/control", cgroup::name(state)), &names)?;
-    let words = ["--state", &state.text(""), "inside"].map(str::to_owned);
+    let words = ["--state", &state.dir().display().to_string(), "inside"].map(str::to_owned);
     let own = std::env::current_exe()?.display().to_string();
     space::run(state, &own, &words).context("the cluster's namespaces cannot be entered")
 }
@@ -43,7 +43,7 @@ pub fn go_on(state: &State) -> Result<ExitCode> {
     let progress = Progress::start();
     let nodes: Vec<_> = (1..=wishes.nodes).map(|number| Node::of(state, number)).collect();
     network::make()?;
-    pki::issue_all(state, wishes.nodes)?;
+    pki::issue_all(state)?;
     kubeconfig::write_all(state, wishes.nodes)?;
     control::start_datastore(state, &wishes)?;
     control::start_api(state, &wishes)?;
