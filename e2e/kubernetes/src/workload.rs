@@ -1,8 +1,8 @@
 //! Clients at work on one etcd cluster, and a verdict on what they were told.
 //!
 //! They put, read, delete, run transactions, hold leases and watch, all the time; the checker of the fault tests then
-//! goes through the whole history. The cluster must be new, or at least nobody may have written to it: the checker
-//! explains every revision from the first on.
+//! goes through the whole history. What the cluster holds already stays as it is, but nobody else may write meanwhile:
+//! the checker explains every revision.
 
 use std::fmt::{Display, Formatter};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use taffrail_e2e::chance::Chance;
 use taffrail_e2e::checker::{self, Report};
 use taffrail_e2e::history::{History, Recorder};
 pub use taffrail_e2e::load::Settings;
-use taffrail_e2e::load::{Doors, Load};
+use taffrail_e2e::load::{Doors, Load, clear};
 use tempfile::TempDir;
 
 /// As many connections of each kind as a cluster of three would have.
@@ -33,6 +33,7 @@ pub struct Tls {
 pub struct Workload {
     load: Load,
     folder: TempDir,
+    base: i64,
 }
 
 #[must_use = "a verdict that nobody reads promises nothing"]
@@ -60,6 +61,7 @@ pub fn any_etcd() -> Settings {
         // Members of stock etcd 3.6 come to differ by them.
         old_reads_in_txns: false,
         compactions: true,
+        base: 1,
     }
 }
 
@@ -75,22 +77,21 @@ pub fn thorough() -> Settings {
 
 impl Workload {
     /// `addresses` gives hosts with ports, and is asked before every connection: members come and go.
-    pub fn start(addresses: impl Fn() -> Vec<String> + Send + Sync + 'static, tls: Option<Tls>) -> Result<Self> {
-        Self::start_with(addresses, tls, any_etcd())
+    pub async fn start(addresses: impl Fn() -> Vec<String> + Send + Sync + 'static, tls: Option<Tls>) -> Result<Self> {
+        Self::start_with(addresses, tls, any_etcd()).await
     }
 
-    pub fn start_with(
+    pub async fn start_with(
         addresses: impl Fn() -> Vec<String> + Send + Sync + 'static,
         tls: Option<Tls>,
         settings: Settings,
     ) -> Result<Self> {
         let folder = tempfile::tempdir().context("no folder for the history")?;
-        let recorder = Recorder::create(&folder.path().join("history.jsonl"))?;
+        let recorder = Recorder::numbering_from(unused_numbers(), &folder.path().join("history.jsonl"))?;
         let doors = Doors::anyone(SLOTS, addresses, tls.map(|tls| tls.config()));
-        Ok(Self {
-            load: Load::start(doors, recorder, &Chance::new(1), settings),
-            folder,
-        })
+        let base = clear(&doors).await?;
+        let load = Load::start(doors, recorder, &Chance::new(1), Settings { base, ..settings });
+        Ok(Self { load, folder, base })
     }
 
     /// What happens to the cluster, told beside the history if a promise breaks.
@@ -118,7 +119,7 @@ impl Workload {
         let longest_write_pause = shared.figures.take_longest_pause(shared.recorder.clock.now());
         let totals = shared.figures.totals();
         self.load.finish().await?;
-        let report = checker::check(&History::read(&self.folder.path().join("history.jsonl"))?);
+        let report = checker::check(&History::read(&self.folder.path().join("history.jsonl"))?.since(self.base));
         let is_clean = report.is_clean();
         if !is_clean {
             eprintln!("{report}\nhistory in {}", self.folder.keep().display());
@@ -133,6 +134,13 @@ impl Workload {
             unreached,
         })
     }
+}
+
+/// Leases of an earlier run may still be there: those of this one have other numbers. Keys are made of them too, so
+/// they have to stay below a hundred million.
+fn unused_numbers() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(1, |since| since.as_secs() % 86_400 * 500 + 1)
 }
 
 impl Tls {

@@ -80,16 +80,18 @@ async fn are_ready(namespace: &Namespace) {
     .await;
 }
 
-fn workload(namespace: &Namespace, settings: Settings) -> Workload {
+async fn workload(namespace: &Namespace, settings: Settings) -> Workload {
     let addresses = Addresses::of(namespace, "app=etcd", 2379);
-    Workload::start_with(move || addresses.now(), None, settings).expect("a folder for the history")
+    Workload::start_with(move || addresses.now(), None, settings)
+        .await
+        .expect("a folder for the history")
 }
 
 /// One member after the other is deleted without grace and made again, while clients work.
 async fn members_may_be_killed(image: &str, settings: Settings) {
     let namespace = Kubernetes::from_env().await.namespace().await;
     found(&namespace, image).await;
-    let workload = workload(&namespace, settings);
+    let workload = workload(&namespace, settings).await;
     workload.goes_on(200, PATIENCE).await;
     for name in NAMES {
         workload.note(&format!("{name} is killed"));
@@ -124,7 +126,7 @@ async fn the_same_holds_for_stock_etcd() {
 async fn an_outage_shows_in_the_verdict() {
     let namespace = Kubernetes::from_env().await.namespace().await;
     found(&namespace, SERVER).await;
-    let workload = workload(&namespace, thorough());
+    let workload = workload(&namespace, thorough()).await;
     workload.goes_on(100, PATIENCE).await;
     namespace.kubectl(&["delete", "pod", "a", "b"]).await.unwrap();
     wait::throughout("time passes without a quorum", Duration::from_secs(3), async || true).await;
@@ -136,4 +138,16 @@ async fn an_outage_shows_in_the_verdict() {
     let verdict = workload.stop().await.unwrap().expect_clean();
     assert!(verdict.longest_write_pause > Duration::from_secs(3), "{verdict}");
     assert!(verdict.failed_requests > 0, "{verdict}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_load_explains_what_it_finds_from_the_first() {
+    let namespace = Kubernetes::from_env().await.namespace().await;
+    found(&namespace, SERVER).await;
+    for _ in 0..2 {
+        let workload = workload(&namespace, thorough()).await;
+        workload.goes_on(150, PATIENCE).await;
+        let verdict = workload.stop().await.unwrap().expect_clean();
+        assert!(verdict.acknowledged >= 150, "{verdict}");
+    }
 }
