@@ -54,16 +54,23 @@ pub fn pod(inputs: &PodInputs, record: &EtcdMember) -> Pod {
     pod
 }
 
-/// What a running pod is compared by. What only a first start needs is left out.
+/// What a running pod is compared by. Whose it is and what only a first start needs are left out: members that run the
+/// same have the same.
 pub fn pod_hash(inputs: &PodInputs, record: &EtcdMember) -> String {
-    let mut settled = record.clone();
-    settled.spec.seed = false;
-    settled.spec.initial_cluster = Some(String::new());
-    settled.metadata = ObjectMeta {
-        name: record.metadata.name.clone(),
+    let scheme = record
+        .spec
+        .peer_url
+        .split_once("://")
+        .map_or("http", |(scheme, _)| scheme);
+    let mut anybody = record.clone();
+    anybody.spec.seed = false;
+    anybody.spec.initial_cluster = Some(String::new());
+    anybody.spec.peer_url = format!("{scheme}://");
+    anybody.metadata = ObjectMeta {
+        name: Some(inputs.names.cluster.clone()),
         ..ObjectMeta::default()
     };
-    let text = serde_json::to_vec(&rendered(inputs, &settled)).unwrap_or_default();
+    let text = serde_json::to_vec(&rendered(inputs, &anybody)).unwrap_or_default();
     Sha256::digest(&text)[..8]
         .iter()
         .map(|byte| format!("{byte:02x}"))
