@@ -217,7 +217,7 @@ impl Etcd for EtcdClient {
 
     async fn set_root(&self, access: &Access, through: &[Endpoint], password: &str) -> Result<(), EtcdError> {
         self.root_user(access, through, password).await?;
-        self.root_role(access, through).await
+        self.root_role(&from_now_on(access, password), through).await
     }
 
     async fn enable_auth(&self, access: &Access, through: &[Endpoint]) -> Result<(), EtcdError> {
@@ -270,6 +270,18 @@ impl Etcd for EtcdClient {
             Err(EtcdError::Tls(_)) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// A change of root's password ends its tokens and the old password with them.
+fn from_now_on(access: &Access, password: &str) -> Access {
+    let user = access.user.clone().map(|(name, old)| match name.as_str() {
+        ROOT => (name, password.to_owned()),
+        _ => (name, old),
+    });
+    Access {
+        tls: access.tls.clone(),
+        user,
     }
 }
 

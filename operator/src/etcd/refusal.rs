@@ -21,7 +21,8 @@ pub(super) fn refusal(status: &Status, deadline_seconds: u64) -> EtcdError {
 fn by_text(said: &str) -> Option<EtcdError> {
     Some(match said {
         "member not found" => EtcdError::MemberNotFound,
-        "Peer URLs already exists" => EtcdError::PeerUrlExists,
+        // An ID is made of the peer URLs and the second: asked twice within one, the ID is what etcd stumbles over.
+        "Peer URLs already exists" | "member ID already exist" => EtcdError::PeerUrlExists,
         "too many learner members in cluster" => EtcdError::TooManyLearners,
         "can only promote a learner member which is in sync with leader" => EtcdError::LearnerNotReady,
         "can only promote a learner member" => EtcdError::NotLearner,
@@ -82,13 +83,17 @@ pub(super) fn connecting(error: &(dyn Error + 'static)) -> EtcdError {
     }
 }
 
-/// What TLS said, if it was TLS: an error of rustls is often the inside of an [`std::io::Error`].
-pub(super) fn tls_failure(error: &(dyn Error + 'static)) -> Option<String> {
-    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>().map(ToString::to_string))
+/// What TLS said, if it was TLS. An alert that comes after the handshake passes through h2, which keeps its text alone.
+fn tls_failure(error: &(dyn Error + 'static)) -> Option<String> {
+    let text = |cause: &(dyn Error + 'static)| {
+        let text = cause.to_string();
+        (cause.is::<rustls::Error>() || text.starts_with("received fatal alert")).then_some(text)
+    };
+    causes(error).find_map(text)
 }
 
 fn with_causes(error: &(dyn Error + 'static), said: &str) -> String {
-    match causes(error).last() {
+    match causes(error).skip(1).last() {
         Some(last) if last.to_string() != said => format!("{said}: {last}"),
         _ => said.into(),
     }
