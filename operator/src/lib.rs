@@ -3,3 +3,5 @@
 pub mod context;
 pub mod etcd;
 pub mod names;
+pub mod pki;
+pub mod problem;
