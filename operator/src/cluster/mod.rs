@@ -1,0 +1,4 @@
+//! One cluster.
+
+pub mod auth;
+pub mod certificates;
