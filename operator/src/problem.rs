@@ -1,9 +1,9 @@
-//! What keeps something from being as it was declared, said so that a person can act.
+//! What is wrong with what was declared, or stands in its way.
 
-/// What keeps something from being as it was declared. It becomes a condition and is never an error of the operator.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// One thing that a person has to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// One word in camel case, as conditions have it.
+    /// CamelCase, for conditions and events.
     pub reason: &'static str,
     /// What is wrong and what to do.
     pub message: String,
