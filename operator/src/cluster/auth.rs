@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Authentication in etcd as it is declared: on, off, and root's password.
 //!
 //! Enters: the cluster as declared and members that answer. Leaves: whether authentication is on and who the operator
@@ -199,27 +198,4 @@ impl Keeper<'_> {
 
 fn root(password: String) -> User {
     (ROOT.into(), password)
-=======
-//! Stand-in.
-use crate::context::Context;
-use crate::etcd::{Access, Endpoint};
-use crate::problem::Problem;
-use taffrail_crds::EtcdCluster;
-pub struct AuthState {
-    pub enabled: bool,
-    pub user: Option<(String, String)>,
-    pub problems: Vec<Problem>,
-}
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    #[error("auth: {0}")]
-    Kube(#[from] kube::Error),
-}
-pub async fn keep(_: &Context, _: &EtcdCluster, _: &Access, _: &[Endpoint]) -> Result<AuthState, AuthError> {
-    Ok(AuthState {
-        enabled: false,
-        user: None,
-        problems: vec![],
-    })
->>>>>>> main
 }

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The certificates of one cluster: where they come from, whether they are good, and what has to be done about them.
 //!
 //! Enters: the cluster as declared and what is known of its members' trust. Leaves: what members mount, the
@@ -26,14 +25,6 @@ use keeper::Keeper;
 
 /// What the caller knows of those who rely on the certificates, found out with [`SurfaceCertificates::probe`] of the
 /// last call.
-=======
-//! Stand-in.
-use crate::context::Context;
-use crate::etcd::ClientTls;
-use crate::problem::Problem;
-use jiff::Timestamp;
-use taffrail_crds::{CertificateStatus, EtcdCluster};
->>>>>>> main
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Trust {
     pub client_trusts_next: bool,
@@ -41,7 +32,6 @@ pub struct Trust {
     pub members_show_next_client: bool,
     pub members_show_next_peer: bool,
 }
-<<<<<<< HEAD
 
 /// The certificates of one cluster.
 #[derive(Clone, Default)]
@@ -75,29 +65,10 @@ pub struct SurfaceCertificates {
 }
 
 /// Why the certificates could not be kept; it is tried again.
-=======
-#[derive(Clone, Default)]
-pub struct Certificates {
-    pub client: Option<SurfaceCertificates>,
-    pub peer: Option<SurfaceCertificates>,
-    pub access: Option<ClientTls>,
-    pub statuses: Vec<CertificateStatus>,
-    pub problems: Vec<Problem>,
-    pub next_due: Option<Timestamp>,
-}
-#[derive(Clone)]
-pub struct SurfaceCertificates {
-    pub secret: String,
-    pub authorities_hash: String,
-    pub probe: Option<ClientTls>,
-    pub shows: Option<String>,
-}
->>>>>>> main
 #[derive(Debug, thiserror::Error)]
 pub enum CertificatesError {
     #[error("certificates: {0}")]
     Kube(#[from] kube::Error),
-<<<<<<< HEAD
     #[error("certificates: {0}")]
     Pki(#[from] PkiError),
 }
@@ -138,9 +109,4 @@ async fn surface(keeper: &mut Keeper<'_>, surface: Surface) -> Result<Option<Sur
         TlsMode::Secrets => given::keep(keeper, surface).await,
         TlsMode::Disabled => Ok(None),
     }
-=======
-}
-pub async fn keep(_: &Context, _: &EtcdCluster, _: &Trust) -> Result<Certificates, CertificatesError> {
-    Ok(Certificates::default())
->>>>>>> main
 }

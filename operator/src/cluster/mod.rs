@@ -1,9 +1,3 @@
-<<<<<<< HEAD
-//! One cluster.
-
-pub mod auth;
-pub mod certificates;
-=======
 //! One EtcdCluster: look, decide on one step, take it, look again.
 //!
 //! Enters: a name. Leaves: the cluster one or more steps nearer to what is declared, and a status that tells the truth.
@@ -26,4 +20,3 @@ pub mod wanted;
 
 pub use error::Error;
 pub use reconcile::reconcile;
->>>>>>> main
