@@ -3,7 +3,16 @@
 //! Enters: where a member is and how to get in. Leaves: what it said, or why it could not be asked. No call here is
 //! repeated by itself: whoever calls looks again first.
 
+mod calls;
+mod channels;
+mod client;
+mod convert;
+mod http;
+mod refusal;
+
 use async_trait::async_trait;
+
+pub use client::EtcdClient;
 
 /// Where one member is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,131 @@
+//! The client against a real member: `MEMBER_PROGRAM=etcd cargo test -p taffrail-operator --test real_etcd -- --ignored`.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use taffrail_operator::etcd::{Access, Downgrade, Endpoint, Etcd, EtcdClient, EtcdError};
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(directory: &std::path::Path, port: u16) -> Running {
+    let program = std::env::var("MEMBER_PROGRAM").expect("MEMBER_PROGRAM names an etcd");
+    let url = |offset: u16| format!("http://127.0.0.1:{}", port + offset);
+    let args = [
+        ("--name", "m0".to_owned()),
+        ("--data-dir", directory.display().to_string()),
+        ("--listen-client-urls", url(0)),
+        ("--advertise-client-urls", url(0)),
+        ("--listen-peer-urls", url(1)),
+        ("--initial-advertise-peer-urls", url(1)),
+        ("--initial-cluster", format!("m0={}", url(1))),
+        ("--listen-metrics-urls", url(2)),
+    ];
+    let mut command = Command::new(program);
+    args.iter().for_each(|(flag, value)| drop(command.arg(flag).arg(value)));
+    Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+async fn until_ready(client: &EtcdClient, metrics: &str) {
+    for _ in 0..300 {
+        if client.ready(metrics).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("not ready within 30 s");
+}
+
+#[tokio::test]
+#[ignore = "needs a real etcd"]
+async fn a_real_member_is_asked_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = std::env::var("MEMBER_PORT").map_or(23790, |port| port.parse().unwrap());
+    let _running = start(directory.path(), port);
+    let client = EtcdClient::default();
+    until_ready(&client, &format!("http://127.0.0.1:{}", port + 2)).await;
+    let at = Endpoint {
+        url: format!("http://127.0.0.1:{port}"),
+        server_name: String::new(),
+    };
+    let (anybody, through) = (Access::default(), [at.clone()]);
+
+    let facts = client.facts(&anybody, &at).await.unwrap();
+    println!("{facts:?}");
+    assert_eq!(facts.leader_id, facts.member_id);
+    let roster = client.roster(&anybody, &through).await.unwrap();
+    assert_eq!((roster.cluster_id, roster.members.len()), (facts.cluster_id, 1));
+    assert_eq!(client.cluster_version(&anybody, &at).await.unwrap(), "3.6.0");
+
+    let new = "http://127.0.0.1:1";
+    let learner = client.add_learner(&anybody, &through, new).await.unwrap();
+    assert_eq!(
+        client.add_learner(&anybody, &through, new).await,
+        Err(EtcdError::PeerUrlExists)
+    );
+    let other = client.add_learner(&anybody, &through, "http://127.0.0.1:2").await;
+    assert_eq!(other, Err(EtcdError::TooManyLearners));
+    assert_eq!(
+        client.promote(&anybody, &through, learner).await,
+        Err(EtcdError::LearnerNotReady)
+    );
+    assert_eq!(
+        client.promote(&anybody, &through, facts.member_id).await,
+        Err(EtcdError::NotLearner)
+    );
+    client.remove(&anybody, &through, learner).await.unwrap();
+    assert_eq!(
+        client.remove(&anybody, &through, learner).await,
+        Err(EtcdError::MemberNotFound)
+    );
+    assert!(client.move_leader(&anybody, &at, 1).await.is_err());
+    assert_eq!(client.alarms(&anybody, &through).await, Ok(vec![]));
+    client
+        .downgrade(&anybody, &through, Downgrade::Validate, "3.5.0")
+        .await
+        .unwrap();
+    client
+        .downgrade(&anybody, &through, Downgrade::Cancel, "3.5.0")
+        .await
+        .unwrap();
+
+    authentication(&client, &through).await;
+}
+
+async fn authentication(client: &EtcdClient, through: &[Endpoint]) {
+    let anybody = Access::default();
+    let root = |password: &str| Access {
+        tls: None,
+        user: Some(("root".into(), password.into())),
+    };
+    assert_eq!(client.auth_enabled(&root("a"), through).await, Ok(false));
+    client.set_root(&anybody, through, "old").await.unwrap();
+    client.set_root(&anybody, through, "a").await.unwrap();
+    client.enable_auth(&anybody, through).await.unwrap();
+    assert_eq!(client.auth_enabled(&anybody, through).await, Ok(true));
+    assert_eq!(client.auth_enabled(&root("a"), through).await, Ok(true));
+    assert_eq!(client.authenticates(&anybody, through, "root", "a").await, Ok(true));
+    assert_eq!(client.authenticates(&anybody, through, "root", "old").await, Ok(false));
+    assert_eq!(
+        client.authenticates(&anybody, through, "nobody", "old").await,
+        Ok(false)
+    );
+    client.set_root(&root("a"), through, "b").await.unwrap();
+    println!(
+        "without a token: {:?} {:?}",
+        client.roster(&anybody, through).await,
+        client.facts(&anybody, &through[0]).await.is_ok()
+    );
+    assert!(client.roster(&root("b"), through).await.is_ok());
+    assert!(client.facts(&root("b"), &through[0]).await.is_ok());
+    client.enable_auth(&root("b"), through).await.unwrap();
+    client.disable_auth(&root("b"), through).await.unwrap();
+    client.disable_auth(&root("b"), through).await.unwrap();
+    assert_eq!(client.auth_enabled(&root("b"), through).await, Ok(false));
+}
