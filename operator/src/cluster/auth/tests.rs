@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::context::Settings;
+use crate::context::{Outlets, Settings};
 use crate::testing::{FakeAuth, Shelf, cluster};
 
 struct World {
@@ -36,6 +36,7 @@ impl World {
             etcd: self.etcd.clone(),
             clock: Arc::new(Timestamp::now),
             settings: Arc::new(Settings::default()),
+            outlets: Outlets::default(),
         };
         let member = Endpoint {
             url: "https://a-0:2379".into(),
