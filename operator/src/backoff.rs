@@ -9,7 +9,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// 1 s doubled so often is more than the longest.
 const DOUBLINGS_MAX: u32 = 9;
 
-/// Errors in a row, per object. Bounded by the objects there are: see [`Backoff::retain`].
+/// Errors in a row, per object. Bounded by the objects there are: one that has gone is said to have succeeded.
 #[derive(Clone, Default)]
 pub struct Backoff(Arc<Mutex<HashMap<String, u32>>>);
 
@@ -25,12 +25,6 @@ impl Backoff {
 
     pub fn succeeded(&self, key: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-
-    /// Forgets objects that are no more.
-    pub fn retain(&self, there: impl Fn(&str) -> bool) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.retain(|key, _| there(key));
     }
 }
 
@@ -64,13 +58,5 @@ mod tests {
         let backoff = Backoff::default();
         assert_eq!(backoff.failed("a", 0), FIRST.mul_f64(0.8));
         assert_eq!(backoff.failed("b", 255), FIRST.mul_f64(1.2));
-    }
-
-    #[test]
-    fn what_is_no_more_is_forgotten() {
-        let backoff = Backoff::default();
-        backoff.failed("a", 0);
-        backoff.retain(|_| false);
-        assert!(backoff.0.lock().unwrap().is_empty());
     }
 }

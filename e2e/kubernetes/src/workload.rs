@@ -70,7 +70,10 @@ impl Workload {
         let folder = tempfile::tempdir().context("no folder for the history")?;
         let recorder = Recorder::create(&folder.path().join("history.jsonl"))?;
         let doors = Doors::anyone(SLOTS, addresses, tls.map(|tls| tls.config()));
-        Ok(Self { load: Load::start(doors, recorder, &Chance::new(1), settings), folder })
+        Ok(Self {
+            load: Load::start(doors, recorder, &Chance::new(1), settings),
+            folder,
+        })
     }
 
     /// What happens to the cluster, told beside the history if a promise breaks.
@@ -86,7 +89,10 @@ impl Workload {
     /// Returns once `count` more requests were acknowledged.
     pub async fn goes_on(&self, count: u64, patience: Duration) {
         let goal = self.acknowledged() + count;
-        crate::wait::until("clients get answers", patience, async || (self.acknowledged() >= goal).then_some(())).await;
+        crate::wait::until("clients get answers", patience, async || {
+            (self.acknowledged() >= goal).then_some(())
+        })
+        .await;
     }
 
     /// Ends the clients once every watcher has heard everything, and judges. The history of a broken run is kept.
@@ -101,7 +107,14 @@ impl Workload {
             eprintln!("{report}\nhistory in {}", self.folder.keep().display());
         }
         let (acknowledged, failed_requests, unreached) = (totals.ok, totals.unknown, totals.unreached);
-        Ok(Verdict { is_clean, report, longest_write_pause, acknowledged, failed_requests, unreached })
+        Ok(Verdict {
+            is_clean,
+            report,
+            longest_write_pause,
+            acknowledged,
+            failed_requests,
+            unreached,
+        })
     }
 }
 

@@ -90,7 +90,10 @@ async fn members_may_be_killed(image: &str) {
     workload.goes_on(200, PATIENCE).await;
     for name in NAMES {
         workload.note(&format!("{name} is killed"));
-        namespace.kubectl(&["delete", "pod", name, "--grace-period=0", "--force"]).await.unwrap();
+        namespace
+            .kubectl(&["delete", "pod", name, "--grace-period=0", "--force"])
+            .await
+            .unwrap();
         workload.goes_on(50, PATIENCE).await;
         namespace.apply(&member(name, image)).await.unwrap();
         are_ready(&namespace).await;

@@ -105,7 +105,10 @@ impl<'a> Node<'a> {
     }
 
     pub fn start_proxy(&self) -> Result<()> {
-        self.start("proxy", proxy_words(self.state, &self.name(), &self.path("proxy.json"))?)
+        self.start(
+            "proxy",
+            proxy_words(self.state, &self.name(), &self.path("proxy.json"))?,
+        )
     }
 
     fn start(&self, name: &str, words: Vec<String>) -> Result<()> {

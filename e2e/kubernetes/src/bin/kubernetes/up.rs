@@ -62,9 +62,14 @@ pub fn go_on(state: &State) -> Result<ExitCode> {
 /// At once: most of the time goes into importing images.
 fn boot_all(nodes: &[Node<'_>], wishes: &Wishes, progress: &Progress) -> Result<()> {
     std::thread::scope(|scope| {
-        let boots: Vec<_> = nodes.iter().map(|node| scope.spawn(|| boot(node, wishes, progress))).collect();
+        let boots: Vec<_> = nodes
+            .iter()
+            .map(|node| scope.spawn(|| boot(node, wishes, progress)))
+            .collect();
         let booted = boots.into_iter().map(|boot| boot.join());
-        booted.map(|result| result.unwrap_or_else(|_| bail!("a node's boot panicked"))).collect()
+        booted
+            .map(|result| result.unwrap_or_else(|_| bail!("a node's boot panicked")))
+            .collect()
     })
 }
 
