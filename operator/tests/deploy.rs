@@ -10,7 +10,7 @@ use taffrail_operator::args::Arguments;
 use taffrail_operator::rbac::{ACCOUNT, LEASE_RULES, NAMESPACE, RULES, yaml};
 
 /// Set, the files are written anew instead of compared.
-const REWRITE: &str = "TAFFRAIL_REWRITE";
+const REWRITE: &str = "TAFFRAIL_WRITE_RBAC";
 
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
@@ -24,7 +24,7 @@ fn deployment() -> Deployment {
 }
 
 fn container() -> Container {
-    let pod = deployment().spec.unwrap().template.spec.unwrap();
+    let pod = deployment().spec.template.spec.unwrap();
     assert_eq!(pod.service_account_name.as_deref(), Some(ACCOUNT));
     pod.containers.into_iter().next().unwrap()
 }
@@ -37,7 +37,10 @@ fn the_committed_roles_are_those_of_the_table() {
             std::fs::write(file(name), &printed).unwrap();
         }
         let committed = std::fs::read_to_string(file(name)).unwrap();
-        assert_eq!(committed, printed, "{name} differs from operator/src/rbac.rs: set {REWRITE}=1 to write it anew");
+        assert_eq!(
+            committed, printed,
+            "{name} differs from operator/src/rbac.rs: set {REWRITE}=1 to write it anew"
+        );
     }
 }
 
@@ -55,13 +58,24 @@ fn nothing_is_allowed_wholesale() {
 #[test]
 fn the_deployment_starts_the_operator_that_there_is() {
     let container = container();
-    let arguments = ["taffrail-operator".to_owned()].into_iter().chain(container.args.unwrap());
+    let arguments = ["taffrail-operator".to_owned()]
+        .into_iter()
+        .chain(container.args.unwrap());
     let arguments = Arguments::try_parse_from(arguments).unwrap();
     assert!(arguments.run.leader_elect, "there are two of them");
-    let ports: Vec<_> = container.ports.unwrap().into_iter().map(|port| port.container_port).collect();
+    let ports: Vec<_> = container
+        .ports
+        .unwrap()
+        .into_iter()
+        .map(|port| port.container_port)
+        .collect();
     let listens = [arguments.run.metrics_address, arguments.run.health_address];
     assert_eq!(ports, listens.map(|address| i32::from(address.port())));
-    let image = container.env.unwrap().into_iter().find(|one| one.name == "TAFFRAIL_OPERATOR_OPERATOR_IMAGE");
+    let image = container
+        .env
+        .unwrap()
+        .into_iter()
+        .find(|one| one.name == "TAFFRAIL_OPERATOR_OPERATOR_IMAGE");
     assert_eq!(image.unwrap().value, container.image);
     assert_eq!(deployment().metadata.namespace.as_deref(), Some(NAMESPACE));
 }
@@ -71,6 +85,9 @@ fn the_operator_is_restricted() {
     let security = container().security_context.unwrap();
     assert_eq!(security.read_only_root_filesystem, Some(true));
     assert_eq!(security.allow_privilege_escalation, Some(false));
-    let pod = deployment().spec.unwrap().template.spec.unwrap().security_context.unwrap();
-    assert_eq!((pod.run_as_non_root, pod.seccomp_profile.unwrap().type_), (Some(true), "RuntimeDefault".into()));
+    let pod = deployment().spec.template.spec.unwrap().security_context.unwrap();
+    assert_eq!(
+        (pod.run_as_non_root, pod.seccomp_profile.unwrap().type_),
+        (Some(true), "RuntimeDefault".into())
+    );
 }
