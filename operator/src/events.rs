@@ -48,13 +48,13 @@ impl Events {
 }
 
 fn shortened(note: &str) -> String {
-    match note.len() <= NOTE_BYTES_MAX {
-        true => note.into(),
-        false => format!(
-            "{}…",
-            &note[..note.floor_char_boundary(NOTE_BYTES_MAX - '…'.len_utf8())]
-        ),
+    if note.len() <= NOTE_BYTES_MAX {
+        return note.into();
     }
+    let room = NOTE_BYTES_MAX - '…'.len_utf8();
+    let letters = note.char_indices().map(|(start, letter)| start + letter.len_utf8());
+    let end = letters.take_while(|end| *end <= room).last().unwrap_or(0);
+    format!("{}…", &note[..end])
 }
 
 #[cfg(test)]
