@@ -10,6 +10,9 @@ use taffrail_crds::EtcdCluster;
 use crate::cluster::Error;
 use crate::cluster::plan::Plan;
 use crate::etcd::Etcd;
+use crate::events::Events;
+use crate::metrics::Metrics;
+use crate::poller::Watchlist;
 
 /// What every reconciliation works with. Time enters here and nowhere else.
 #[derive(Clone)]
@@ -18,6 +21,16 @@ pub struct Context {
     pub etcd: Arc<dyn Etcd>,
     pub clock: Clock,
     pub settings: Arc<Settings>,
+    pub outlets: Outlets,
+}
+
+/// Whom the operator tells what it does and sees. The default tells nobody.
+#[derive(Clone, Default)]
+pub struct Outlets {
+    pub events: Events,
+    pub metrics: Metrics,
+    /// What the poller asks between two looks.
+    pub watchlist: Watchlist,
 }
 
 /// Tells the time: the system's, or a test's.
@@ -63,7 +76,20 @@ impl Context {
             why = plan.why,
             "step"
         );
-        let _ = failed;
+        let events = &self.outlets.events;
+        match failed {
+            Some(error) => {
+                events
+                    .warn(cluster, "StepFailed", &format!("{}: {error}", plan.step.name()))
+                    .await
+            }
+            None => {
+                self.outlets.metrics.step(plan.step.name());
+                if !plan.step.is_quiet() {
+                    events.done(cluster, plan.step.name(), &plan.why).await;
+                }
+            }
+        }
     }
 
     pub fn now(&self) -> Timestamp {

@@ -1,11 +1,22 @@
 //! Keeps EtcdClusters as they were declared.
 
+pub mod args;
+mod backoff;
 pub mod cluster;
 pub mod context;
+pub mod copy;
 pub mod etcd;
+pub mod events;
+mod health;
+mod leader;
+pub mod metrics;
 pub mod names;
 pub mod pki;
+pub mod poller;
 pub mod problem;
+pub mod rbac;
+pub mod run;
 pub mod secrets;
+pub mod telemetry;
 #[cfg(test)]
 mod testing;

@@ -1,47 +1,25 @@
-//! Stand-in until the process has its shell.
-use std::sync::Arc;
-use std::time::Duration;
+//! The operator: what it is told on the command line is done.
 
-use futures::StreamExt;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::watcher;
-use kube::{Api, Client};
-use taffrail_crds::{EtcdCluster, EtcdMember};
-use taffrail_operator::cluster::{Error, reconcile};
-use taffrail_operator::context::{Context, Settings};
-use taffrail_operator::etcd::EtcdClient;
+use anyhow::Result;
+use clap::Parser;
+use taffrail_operator::args::{Arguments, Command};
+use taffrail_operator::{copy, rbac, run};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    tracing_subscriber::fmt().init();
-    let client = Client::try_default().await?;
-    let settings = Settings {
-        image_repository: std::env::var("IMAGE").unwrap_or("taffrail/server".into()),
-        resync: Duration::from_secs(20),
-        ..Settings::default()
-    };
-    let context = Arc::new(Context {
-        client: client.clone(),
-        etcd: Arc::new(EtcdClient::new(Duration::from_secs(5))),
-        clock: Arc::new(jiff::Timestamp::now),
-        settings: Arc::new(settings),
-    });
-    let mine = watcher::Config::default().labels("app.kubernetes.io/managed-by=taffrail-operator");
-    Controller::new(Api::<EtcdCluster>::all(client.clone()), watcher::Config::default())
-        .owns(Api::<EtcdMember>::all(client.clone()), mine.clone())
-        .owns(Api::<Pod>::all(client.clone()), mine.clone())
-        .owns(Api::<PersistentVolumeClaim>::all(client.clone()), mine)
-        .with_config(Config::default().debounce(Duration::from_millis(50)))
-        .run(
-            reconcile,
-            |_: Arc<EtcdCluster>, error: &Error, _| {
-                tracing::warn!(%error, "failed");
-                Action::requeue(Duration::from_secs(2))
-            },
-            context,
-        )
-        .for_each(async |_| {})
-        .await;
-    Ok(())
+fn main() -> Result<()> {
+    let Arguments { command, run } = Arguments::parse();
+    match command {
+        None | Some(Command::Run) => run::run(run),
+        Some(Command::Crd) => print(run::kinds()?),
+        Some(Command::Rbac { namespaced }) => print(rbac::yaml(namespaced)?),
+        Some(Command::Copy { from, to }) => {
+            let copy::Copied { files, bytes, already } = copy::copy(&from, &to)?;
+            let when = if already { "had been" } else { "were" };
+            print(format!("{files} files, {bytes} bytes {when} copied\n"))
+        }
+    }
+}
+
+fn print(text: String) -> Result<()> {
+    use std::io::Write;
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }

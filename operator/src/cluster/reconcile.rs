@@ -16,6 +16,7 @@ use super::wanted::{Wanted, wanted};
 use super::{Error, children, secure};
 use crate::context::Context;
 use crate::names::Names;
+use crate::poller::Watched;
 use crate::problem::Problem;
 
 /// Steps of one call; then others have their turn.
@@ -71,6 +72,7 @@ impl Turn {
         let certificates = secure::certificates(context, &mut seen).await?;
         observe::ask(context, &mut seen).await;
         let auth_enabled = secure::passwords(context, &mut seen).await?;
+        watch(context, &seen);
         let certificates = secure::rotate(context, &mut seen, certificates).await?;
         let (wanted, plan) = decide(context, &mut seen);
         let beside = Beside {
@@ -119,6 +121,16 @@ impl Turn {
             false => context.settings.resync,
         }
     }
+}
+
+/// The poller asks them the same way until the next look.
+fn watch(context: &Context, seen: &Observed) {
+    let key = (seen.names.namespace.clone(), seen.names.cluster.clone());
+    let watched = Watched {
+        access: seen.access.clone(),
+        members: seen.members.iter().filter_map(|member| seen.endpoint(member)).collect(),
+    };
+    context.outlets.watchlist.set(key, watched);
 }
 
 /// What is declared may not be possible; then nothing but the status changes.

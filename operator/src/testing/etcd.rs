@@ -1,4 +1,4 @@
-//! For tests: an etcd that knows of authentication alone.
+//! For tests: an etcd that knows of authentication and of itself alone.
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::etcd::{Access, Alarm, ClientTls, Downgrade, Endpoint, Etcd, EtcdError, MemberFacts, Roster};
 
-/// An etcd that knows of authentication alone.
+/// An etcd that knows of authentication and of itself alone.
 #[derive(Default)]
 pub struct FakeAuth(Mutex<State>);
 
@@ -19,6 +19,8 @@ pub struct State {
     /// After so many calls it is not reached any more.
     pub calls_left: Option<u64>,
     pub certificate_is_root: bool,
+    /// What every member says of itself.
+    pub facts: Option<MemberFacts>,
 }
 
 impl FakeAuth {
@@ -54,13 +56,15 @@ impl FakeAuth {
 }
 
 fn no<T>() -> Result<T, EtcdError> {
-    Err(EtcdError::Unreachable("this one only knows authentication".into()))
+    Err(EtcdError::Unreachable(
+        "this one only knows authentication and itself".into(),
+    ))
 }
 
 #[async_trait]
 impl Etcd for FakeAuth {
     async fn facts(&self, _: &Access, _: &Endpoint) -> Result<MemberFacts, EtcdError> {
-        no()
+        self.state().facts.clone().map_or_else(no, Ok)
     }
     async fn roster(&self, _: &Access, _: &[Endpoint]) -> Result<Roster, EtcdError> {
         no()

@@ -7,10 +7,11 @@ use taffrail_crds::CertManager;
 
 use super::given::{Given, clients, peers, read};
 use super::keeper::Keeper;
+use super::operator::tls;
 use super::{CertificatesError, Surfaced, subjects};
 use crate::names::{FIELD_MANAGER, Surface};
 use crate::pki::Leaf;
-use crate::secrets::not_ours;
+use crate::secrets::{Found, not_ours};
 
 pub(super) async fn keep(keeper: &mut Keeper<'_>, surface: Surface) -> Result<Option<Surfaced>, CertificatesError> {
     let source = keeper.source(surface);
@@ -20,9 +21,11 @@ pub(super) async fn keep(keeper: &mut Keeper<'_>, surface: Surface) -> Result<Op
     };
     let life = keeper.leaf_life(surface);
     let member = subjects::member(&keeper.names, surface, &source.extra_names, life);
-    let server = issued(keeper, &keeper.names.member_secret(surface), &member, &issuer).await?;
+    let mounted = keeper.names.member_secret(surface);
+    let server = issued(keeper, &mounted, &member, &issuer).await?;
     if surface == Surface::Peer {
-        return Ok(server.and_then(|server| peers(keeper, &server)));
+        let peers = server.and_then(|server| peers(keeper, &server).map(|surfaced| (server, surfaced)));
+        return hand_on(keeper, &mounted, peers).await;
     }
     let operator = issued(
         keeper,
@@ -36,7 +39,32 @@ pub(super) async fn keep(keeper: &mut Keeper<'_>, surface: Surface) -> Result<Op
     let (Some(server), Some(operator), Some(application)) = (server, operator, application) else {
         return Ok(None);
     };
-    Ok(clients(keeper, &server, &operator, &application))
+    let clients = clients(keeper, &server, &operator, &application).map(|surfaced| (server, surfaced));
+    hand_on(keeper, &mounted, clients).await
+}
+
+/// What was judged to be good is copied to the Secret that members mount, whatever mode made it: members never meet
+/// an issue that is broken or half done.
+async fn hand_on(
+    keeper: &mut Keeper<'_>,
+    mounted: &str,
+    judged: Option<(Given, Surfaced)>,
+) -> Result<Option<Surfaced>, CertificatesError> {
+    let Some((server, mut surfaced)) = judged else {
+        return Ok(None);
+    };
+    let before = match keeper.secrets.find(mounted).await? {
+        Found::Theirs(problem) => {
+            keeper.problems.push(problem);
+            return Ok(None);
+        }
+        Found::Ours(secret) => Some(secret),
+        Found::Absent => None,
+    };
+    let data = super::application::data(&tls(&server.authorities, server.pair));
+    keeper.secrets.keep(mounted, before.as_deref(), data).await?;
+    surfaced.certificates.secret = mounted.into();
+    Ok(Some(surfaced))
 }
 
 /// What cert-manager makes has names of its own, so that it and the operator never write the same Secret.

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
-use crate::context::Settings;
+use crate::context::{Outlets, Settings};
 use crate::pki::{Leaf, Pair, Use, check, found, issue};
 use crate::testing::{FakeAuth, Shelf, cluster};
 
@@ -39,6 +39,7 @@ impl World {
             etcd: Arc::new(FakeAuth::default()),
             clock: Arc::new(move || *clock.lock().unwrap()),
             settings: Arc::new(Settings::default()),
+            outlets: Outlets::default(),
         }
     }
 
@@ -304,6 +305,7 @@ async fn cert_manager_is_asked_waited_for_and_missed() {
     put(&world, "a-client-issued", &ca, &Leaf::client("a-client", life), &ca);
     let all = world.keep().await;
     assert_eq!(reasons(&all), [""; 0]);
-    assert_eq!(all.client.unwrap().secret, "a-server-issued");
+    assert_eq!(all.client.unwrap().secret, "a-server");
+    assert_eq!(world.pair("a-server"), world.pair("a-server-issued"));
     assert_eq!(world.pair("a-client"), world.pair("a-client-issued"));
 }
