@@ -38,8 +38,8 @@ use crate::{EtcdClusterStatus, PodTemplate, Storage, Tls};
 #[x_kube(
     validation = Rule::new("!has(self.auth) || !self.auth.enabled || self.tls.client.mode != 'Disabled'").message("authentication needs TLS towards clients, or passwords would travel in the clear: set spec.tls.client.mode"),
     validation = Rule::new("self.tls.client.mode != 'Secrets' || !has(self.tls.client.secrets) || has(self.tls.client.secrets.client)").message("spec.tls.client.secrets.client is needed: the operator is a client too"),
-    validation = Rule::new("!self.tls.peer.acceptPlaintext").message("spec.tls.peer.acceptPlaintext: only clients can be served in both ways"),
-    validation = Rule::new("!self.tls.client.acceptPlaintext || self.tls.client.mode != 'Disabled'").message("spec.tls.client.acceptPlaintext means nothing without TLS"),
+    validation = Rule::new("!has(self.tls.peer.acceptPlaintext) || !self.tls.peer.acceptPlaintext").message("spec.tls.peer.acceptPlaintext: only clients can be served in both ways"),
+    validation = Rule::new("!has(self.tls.client.acceptPlaintext) || !self.tls.client.acceptPlaintext || self.tls.client.mode != 'Disabled'").message("spec.tls.client.acceptPlaintext means nothing without TLS"),
     validation = Rule::new("!has(self.quota) || !isQuantity(self.quota) || !isQuantity(self.storage.size) || quantity(self.quota).compareTo(quantity(self.storage.size)) <= 0").message("spec.quota is larger than spec.storage.size: the disk would be full before the quota is reached")
 )]
 pub struct EtcdClusterSpec {

@@ -5,10 +5,22 @@ use kube::CustomResourceExt;
 
 use crate::{EtcdCluster, EtcdMember};
 
-/// File name and definition of every kind.
-pub const KINDS: [(&str, fn() -> CustomResourceDefinition); 2] = [
-    ("etcdclusters.yaml", EtcdCluster::crd),
-    ("etcdmembers.yaml", EtcdMember::crd),
+/// A kind, where its YAML is.
+pub struct Kind {
+    pub file: &'static str,
+    pub definition: fn() -> CustomResourceDefinition,
+}
+
+/// Every kind.
+pub const KINDS: [Kind; 2] = [
+    Kind {
+        file: "etcdclusters.yaml",
+        definition: EtcdCluster::crd,
+    },
+    Kind {
+        file: "etcdmembers.yaml",
+        definition: EtcdMember::crd,
+    },
 ];
 
 /// The definition as YAML, with what an API server warns about taken out.

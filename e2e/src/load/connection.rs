@@ -2,26 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::{call, outcome, shared::Shared};
 use crate::history::{Operation, Outcome, Record, Request};
 
-const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 /// Shorter than etcd's own patience with a proposal, so that outcomes stay unknown now and then.
 const CALL_PATIENCE: Duration = Duration::from_secs(4);
 /// Between attempts to reach a member that is down.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Connects now, so that a member that is down is noticed before anything is sent.
-pub async fn connect(url: &str) -> Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?
-        .connect_timeout(CONNECT_PATIENCE)
-        .tcp_nodelay(true);
-    let connected = tokio::time::timeout(CONNECT_PATIENCE, endpoint.connect()).await;
-    Ok(connected.context("no connection in time")??)
-}
 
 pub struct Connection {
     pub member: usize,
@@ -63,9 +52,10 @@ impl Connection {
 
     pub async fn channel(&mut self, shared: &Shared) -> Option<Channel> {
         if self.channel.is_none() {
-            self.channel = connect(&shared.urls[self.member]).await.ok();
+            self.channel = shared.doors.open(self.member).await.ok();
         }
         if self.channel.is_none() {
+            shared.figures.count_unreached();
             tokio::time::sleep(RECONNECT_PAUSE).await;
         }
         self.channel.clone()

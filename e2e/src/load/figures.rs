@@ -11,6 +11,7 @@ pub struct Figures {
     unknown: AtomicU64,
     events: AtomicU64,
     faults: AtomicU64,
+    unreached: AtomicU64,
     last_write_at: AtomicU64,
     longest_pause_micros: AtomicU64,
 }
@@ -22,6 +23,8 @@ pub struct Totals {
     pub unknown: u64,
     pub events: u64,
     pub faults: u64,
+    /// Times that nobody could be connected to.
+    pub unreached: u64,
 }
 
 impl Figures {
@@ -43,6 +46,10 @@ impl Figures {
         self.events.fetch_add(count as u64, Ordering::Relaxed);
     }
 
+    pub fn count_unreached(&self) {
+        self.unreached.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn count_fault(&self) {
         self.faults.fetch_add(1, Ordering::Relaxed);
     }
@@ -55,6 +62,7 @@ impl Figures {
             unknown: read(&self.unknown),
             events: read(&self.events),
             faults: read(&self.faults),
+            unreached: read(&self.unreached),
         }
     }
 

@@ -109,7 +109,7 @@ impl Holder<'_> {
     async fn ask(&mut self, request: Request) -> Option<Operation> {
         if self.chance.percent(5) {
             self.connection
-                .turn_to(self.chance.below(self.shared.urls.len() as u64) as usize);
+                .turn_to(self.chance.below(self.shared.doors.slots() as u64) as usize);
         }
         self.connection.ask(self.shared, self.client, request).await
     }

@@ -9,6 +9,7 @@ mod call;
 mod clients;
 mod compactor;
 mod connection;
+mod doors;
 mod figures;
 mod lease_holder;
 mod mix;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::task::JoinSet;
 
+pub use doors::Doors;
 pub use figures::{Figures, Totals};
 pub use reader::Reader;
 pub use shared::{Settings, Shared};
@@ -42,9 +44,10 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn start(urls: Vec<String>, recorder: Recorder, chance: &Chance, settings: Settings) -> Self {
-        let members = urls.len();
-        let shared = Arc::new(Shared::new(urls, recorder, settings));
+    pub fn start(doors: impl Into<Doors>, recorder: Recorder, chance: &Chance, settings: Settings) -> Self {
+        let doors = doors.into();
+        let members = doors.slots();
+        let shared = Arc::new(Shared::new(doors, recorder, settings));
         let (mut writers, mut listeners) = (JoinSet::new(), JoinSet::new());
         for member in 0..members {
             listeners.spawn(watcher::collect(shared.clone(), member));

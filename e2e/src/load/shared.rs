@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::compactor;
 use super::connection::Connection;
+use super::doors::Doors;
 use super::figures::Figures;
 use super::mix;
 use crate::chance::Chance;
@@ -47,7 +48,7 @@ impl Default for Settings {
 }
 
 pub struct Shared {
-    pub urls: Vec<String>,
+    pub doors: Doors,
     pub recorder: Recorder,
     pub settings: Settings,
     pub figures: Figures,
@@ -62,9 +63,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(urls: Vec<String>, recorder: Recorder, settings: Settings) -> Self {
+    pub fn new(doors: Doors, recorder: Recorder, settings: Settings) -> Self {
         Self {
-            urls,
+            doors,
             recorder,
             settings,
             figures: Figures::default(),
@@ -149,7 +150,7 @@ impl Shared {
 
     /// Every member tells all of its data, and their hash.
     pub async fn compare_members(&self, revision: i64) {
-        for member in 0..self.urls.len() {
+        for member in 0..self.doors.slots() {
             let mut connection = Connection::new(member);
             self.insist(&mut connection, mix::read(Span::all())).await;
             let own = Range {
@@ -168,7 +169,7 @@ impl Shared {
         let revision = self.collected();
         let mut hashes = BTreeMap::new();
         let mut agree = true;
-        for member in 0..self.urls.len() {
+        for member in 0..self.doors.slots() {
             let asked = Connection::new(member)
                 .ask(self, DRIVER, Request::Hash { revision })
                 .await;
@@ -210,7 +211,7 @@ impl Shared {
             if let Some(operation) = asked.filter(|operation| operation.answer().is_some()) {
                 return Some(operation);
             }
-            connection.turn_to((connection.member + 1) % self.urls.len());
+            connection.turn_to((connection.member + 1) % self.doors.slots());
             tokio::time::sleep(RETRY_PAUSE).await;
         }
         None

@@ -36,13 +36,13 @@ pub async fn collect(shared: Arc<Shared>, member: usize) {
 /// Listens to this and that, and goes on at another member when a stream breaks.
 pub async fn roam(shared: Arc<Shared>, mut chance: Chance) {
     while shared.end().borrow().is_none() {
-        let member = chance.below(shared.urls.len() as u64) as usize;
+        let member = chance.below(shared.doors.slots() as u64) as usize;
         let mut listener = Listener::new(&shared, wishes(&shared, &mut chance), Connection::new(member));
         listener.progress = Duration::from_millis(chance.between(50, 3_000));
         let until = Instant::now() + Duration::from_millis(chance.between(STAY_MILLIS.0, STAY_MILLIS.1));
         while !listener.is_done() && (Instant::now() < until || shared.end().borrow().is_some()) {
             listener.listen(Some(until)).await;
-            let another = chance.below(shared.urls.len() as u64) as usize;
+            let another = chance.below(shared.doors.slots() as u64) as usize;
             listener.connection.turn_to(another);
         }
     }

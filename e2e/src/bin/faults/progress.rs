@@ -41,7 +41,7 @@ impl Drop for Progress {
 async fn follow_terms(shared: Arc<Shared>, changes: Arc<AtomicU64>) {
     let mut known = None;
     loop {
-        for url in &shared.urls {
+        for url in shared.doors.members() {
             let Ok(status) = status(url).await else { continue };
             let led = (status.raft_term, status.leader);
             if status.leader != 0 && Some(led) > known {

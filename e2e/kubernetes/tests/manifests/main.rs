@@ -1,0 +1,47 @@
+//! Every rule and every bound of the CRDs, before a real API server: each is broken by some manifest, and what is said
+//! then names the field. Needs only `kubernetes up --only-api`.
+
+mod bounds;
+mod dry_run;
+mod rules;
+mod schema;
+mod updates;
+
+use dry_run::{Definitions, Refusal, Row};
+
+/// What the API server says to rows that break something is what they expect, and nothing of the CRD is left untried.
+#[tokio::test]
+async fn every_bad_manifest_is_refused_with_its_field_and_reason() {
+    let definitions = Definitions::install().await;
+    let mut said = Vec::new();
+    for row in rules::BAD.iter().chain(bounds::BAD) {
+        said.extend(definitions.refused(row).await);
+    }
+    for row in updates::BAD {
+        said.push(definitions.refused_update(row).await);
+    }
+    let untried: Vec<_> = schema::demands().into_iter().filter(|demand| !said.iter().any(|it| demand.is_met_by(it))).collect();
+    assert!(untried.is_empty(), "no manifest breaks these:\n{untried:#?}");
+}
+
+#[tokio::test]
+async fn every_good_manifest_is_taken() {
+    let definitions = Definitions::install().await;
+    for row in rules::GOOD {
+        definitions.taken(row).await;
+    }
+    for row in updates::GOOD {
+        definitions.taken_update(row).await;
+    }
+}
+
+#[tokio::test]
+async fn names_that_make_no_dns_names_are_refused() {
+    let definitions = Definitions::install().await;
+    for name in ["9lives", "with.dot", &"a".repeat(41)] {
+        let said = definitions.refusals(name, "{}").await;
+        assert!(said.iter().any(|Refusal { message, .. }| message.contains("at most 40 letters")), "{name}: {said:?}");
+    }
+    let row = Row { spec: "{}", field: "", message: "" };
+    definitions.taken(&row).await;
+}

@@ -1,0 +1,27 @@
+//! Rules that compare with what was there.
+
+use crate::dry_run::Update;
+
+pub const BAD: &[Update] = &[
+    Update {
+        kind: "EtcdCluster",
+        before: "{paused: true, storage: {size: 8Gi}}",
+        after: "{storage: {size: 4Gi}}",
+        field: "spec.storage.size",
+        message: "volumes cannot shrink: make a new cluster and restore a backup into it",
+    },
+    Update {
+        kind: "EtcdMember",
+        before: "{clusterName: a, serial: 1, peerUrl: 'https://a:2380'}",
+        after: "{serial: 2}",
+        field: "spec",
+        message: "a member's cluster, serial number and peer URL never change",
+    },
+];
+
+pub const GOOD: &[Update] = &[
+    Update { kind: "EtcdCluster", before: "{paused: true}", after: "{storage: {size: 9Gi}}", field: "", message: "" },
+    // The same size in other words.
+    Update { kind: "EtcdCluster", before: "{paused: true}", after: "{storage: {size: 8192Mi}}", field: "", message: "" },
+    Update { kind: "EtcdCluster", before: "{paused: true, replicas: 3}", after: "{replicas: 5}", field: "", message: "" },
+];

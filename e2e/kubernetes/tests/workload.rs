@@ -1,0 +1,130 @@
+//! The checked load finds what it must, on members that nobody looks after: three pods of fixed names.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use taffrail_e2e_kubernetes::{Kubernetes, Namespace, Workload, wait};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const SERVER: &str = concat!("taffrail/server:", env!("CARGO_PKG_VERSION"));
+const STOCK: &str = "etcd:3.6.14";
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: etcd}\n\
+    spec: {clusterIP: None, publishNotReadyAddresses: true, selector: {app: etcd}, ports: [{name: client, port: 2379}]}\n---\n";
+
+/// A member as the operator runs one: by the same command whatever the image, with its data on a volume.
+fn member(name: &str, image: &str) -> String {
+    let founders = NAMES.map(|name| format!("{name}=http://{name}.etcd:2380")).join(",");
+    format!(
+        r#"
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: {name}}}
+spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, labels: {{app: etcd}}}}
+spec:
+  hostname: {name}
+  subdomain: etcd
+  terminationGracePeriodSeconds: 5
+  automountServiceAccountToken: false
+  securityContext: {{runAsNonRoot: true, runAsUser: 65532, fsGroup: 65532, seccompProfile: {{type: RuntimeDefault}}}}
+  containers:
+    - name: etcd
+      image: {image}
+      command: [/usr/local/bin/etcd]
+      args:
+        - --name={name}
+        - --data-dir=/data/etcd
+        - --listen-client-urls=http://0.0.0.0:2379
+        - --advertise-client-urls=http://{name}.etcd:2379
+        - --listen-peer-urls=http://0.0.0.0:2380
+        - --initial-advertise-peer-urls=http://{name}.etcd:2380
+        - --initial-cluster={founders}
+        - --listen-metrics-urls=http://0.0.0.0:2381
+      readinessProbe: {{httpGet: {{path: /readyz, port: 2381}}, periodSeconds: 1}}
+      securityContext: {{allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {{drop: [ALL]}}}}
+      volumeMounts: [{{name: data, mountPath: /data}}]
+  topologySpreadConstraints:
+    - {{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {{matchLabels: {{app: etcd}}}}}}
+  volumes: [{{name: data, persistentVolumeClaim: {{claimName: {name}}}}}]
+---
+"#
+    )
+}
+
+async fn found(namespace: &Namespace, image: &str) {
+    let members: String = NAMES.iter().map(|name| member(name, image)).collect();
+    namespace.apply(&(SERVICE.to_owned() + &members)).await.unwrap();
+    are_ready(namespace).await;
+}
+
+async fn are_ready(namespace: &Namespace) {
+    let pods: Api<Pod> = namespace.api();
+    let ready = |pod: &Pod| {
+        let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+        conditions.is_some_and(|all| all.iter().any(|it| it.type_ == "Ready" && it.status == "True"))
+    };
+    wait::until("all members are ready", PATIENCE, async || {
+        let pods = pods.list(&Default::default()).await.ok()?.items;
+        (pods.len() == NAMES.len() && pods.iter().all(ready)).then_some(())
+    })
+    .await;
+}
+
+fn workload(namespace: &Namespace) -> Workload {
+    let domain = format!("etcd.{}.svc.cluster.local:2379", namespace.name());
+    let addresses = move || NAMES.iter().map(|name| format!("{name}.{domain}")).collect();
+    Workload::start(addresses, None).unwrap()
+}
+
+/// One member after the other is deleted without grace and made again, while clients work.
+async fn members_may_be_killed(image: &str) {
+    let namespace = Kubernetes::from_env().await.namespace().await;
+    found(&namespace, image).await;
+    let workload = workload(&namespace);
+    workload.goes_on(200, PATIENCE).await;
+    for name in NAMES {
+        workload.note(&format!("{name} is killed"));
+        namespace.kubectl(&["delete", "pod", name, "--grace-period=0", "--force"]).await.unwrap();
+        workload.goes_on(50, PATIENCE).await;
+        namespace.apply(&member(name, image)).await.unwrap();
+        are_ready(&namespace).await;
+        workload.goes_on(50, PATIENCE).await;
+    }
+    let verdict = workload.stop().await.unwrap().expect_clean();
+    assert!(verdict.longest_write_pause < Duration::from_secs(15), "{verdict}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_members_are_killed_in_turn() {
+    members_may_be_killed(SERVER).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_holds_for_stock_etcd() {
+    members_may_be_killed(STOCK).await;
+}
+
+/// The figures are those of an outage, and the verdict does not hide it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_shows_in_the_verdict() {
+    let namespace = Kubernetes::from_env().await.namespace().await;
+    found(&namespace, SERVER).await;
+    let workload = workload(&namespace);
+    workload.goes_on(100, PATIENCE).await;
+    namespace.kubectl(&["delete", "pod", "a", "b"]).await.unwrap();
+    wait::throughout("time passes without a quorum", Duration::from_secs(3), async || true).await;
+    for name in ["a", "b"] {
+        namespace.apply(&member(name, SERVER)).await.unwrap();
+    }
+    are_ready(&namespace).await;
+    workload.goes_on(100, PATIENCE).await;
+    let verdict = workload.stop().await.unwrap().expect_clean();
+    assert!(verdict.longest_write_pause > Duration::from_secs(3), "{verdict}");
+    assert!(verdict.failed_requests > 0, "{verdict}");
+}

@@ -1,0 +1,73 @@
+//! As many as declared; and new ones for those that cannot be changed in place.
+
+use taffrail_crds::LeavingReason;
+
+use super::super::observe::{Member, Observed};
+use super::super::wanted::Wanted;
+use super::quorum::Health;
+use super::repair::leave;
+use super::{Phase, Plan, Step};
+
+pub fn members(seen: &Observed, wanted: &Wanted) -> Option<Plan> {
+    let roster = seen.roster.as_ref().ok()?;
+    let health = Health::of(seen, roster);
+    let there = seen.members.len();
+    if there > wanted.replicas {
+        let (victim, reason, message) = victim(seen, wanted)?;
+        let survives = !is_voter(victim) || health.survives_removal(victim.is_healthy());
+        let why = format!("{} stays: too few others are healthy", victim.name());
+        return Some(match survives {
+            true => leave(Phase::Scaling, victim, reason, message),
+            false => Plan::wait(Phase::Scaling, why),
+        });
+    }
+    let replaced = seen.members.iter().find(|member| must_be_replaced(wanted, member));
+    if there == wanted.replicas && replaced.is_none() {
+        return None;
+    }
+    if !health.all() && there == wanted.replicas {
+        return Some(Plan::wait(Phase::Updating, "a member is replaced once all are healthy"));
+    }
+    let why = match replaced {
+        Some(member) if there == wanted.replicas => format!("a new member takes the place of {}", member.name()),
+        _ => format!("{there} of {} members are there", wanted.replicas),
+    };
+    let step = Step::CreateMember {
+        serial: seen.next_serial(),
+        seed: false,
+    };
+    Some(Plan::new(Phase::Scaling, step, why))
+}
+
+fn is_voter(member: &Member) -> bool {
+    member
+        .facts
+        .as_ref()
+        .map_or(!member.was_learner(), |facts| !facts.is_learner)
+}
+
+/// What a restart cannot change: the storage class, plain or TLS between members; or somebody asked for it.
+pub fn must_be_replaced(wanted: &Wanted, member: &Member) -> bool {
+    member.wants_replacement()
+        || member.record.spec.class_name != wanted.class_name
+        || !member.record.spec.peer_url.starts_with(wanted.peer_scheme_prefix())
+}
+
+/// Unhealthy ones first, then those to be replaced, then learners, then followers; the newest of equals.
+fn victim<'a>(seen: &'a Observed, wanted: &Wanted) -> Option<(&'a Member, LeavingReason, &'static str)> {
+    let staying = seen.members.iter().filter(|member| !member.is_leaving());
+    let order = |member: &&Member| {
+        (
+            member.is_healthy(),
+            !must_be_replaced(wanted, member),
+            is_voter(member),
+            member.leads(),
+            std::cmp::Reverse(member.record.spec.serial),
+        )
+    };
+    let victim = staying.min_by_key(order)?;
+    Some(match must_be_replaced(wanted, victim) {
+        true => (victim, LeavingReason::Replaced, "a new member has taken its place"),
+        false => (victim, LeavingReason::ScaleIn, "fewer members are declared"),
+    })
+}

@@ -1,0 +1,118 @@
+//! Certificates and passwords of one look: how the operator gets in, and what pods mount.
+
+use taffrail_crds::{CertificateStatus, EtcdCluster, TlsSource};
+
+use super::auth::{self, AuthState};
+use super::build::Mounts;
+use super::certificates::{self, Certificates, SurfaceCertificates, Trust};
+use super::observe::{Member, Observed};
+use super::{Error, observe};
+use crate::context::Context;
+use crate::etcd::Endpoint;
+use crate::names::{Names, Surface};
+use crate::problem::Problem;
+
+/// Secrets that pods mount. They follow from what is declared alone, so that a Secret that is broken for a while never
+/// looks like a change. Between members TLS stays for as long as a member is reached by it.
+pub fn mounts(cluster: &EtcdCluster, names: &Names, members: &[Member]) -> Mounts {
+    let tls = &cluster.spec.tls;
+    let speaks_tls = members
+        .iter()
+        .any(|member| member.record.spec.peer_url.starts_with("https://"));
+    Mounts {
+        client: secret(&tls.client, names, Surface::Client).filter(|_| tls.client.is_on()),
+        peer: secret(&tls.peer, names, Surface::Peer).filter(|_| tls.peer.is_on() || speaks_tls),
+    }
+}
+
+fn secret(source: &TlsSource, names: &Names, surface: Surface) -> Option<String> {
+    let given = source.secrets.as_ref().map(|secrets| secrets.server.clone());
+    given.or_else(|| Some(names.member_secret(surface)))
+}
+
+/// Keeps the certificates and notes in `seen` how to get in and what is wrong.
+pub async fn certificates(context: &Context, seen: &mut Observed) -> Result<Vec<CertificateStatus>, Error> {
+    let kept = certificates::keep(context, &seen.cluster, &Trust::default()).await?;
+    adopt(seen, &kept);
+    Ok(kept.statuses)
+}
+
+/// Asks members whether they trust, or show, what a rotation waits for; if they all do it goes on.
+pub async fn rotate(
+    context: &Context,
+    seen: &mut Observed,
+    before: Vec<CertificateStatus>,
+) -> Result<Vec<CertificateStatus>, Error> {
+    if before.iter().all(|one| one.rotation.is_none()) {
+        return Ok(before);
+    }
+    let kept = certificates::keep(context, &seen.cluster, &Trust::default()).await?;
+    let client = everybody(context, seen, kept.client.as_ref(), Observed::endpoint).await;
+    let peers = everybody(context, seen, kept.peer.as_ref(), Observed::peer_endpoint).await;
+    let signed = |surface: &Option<SurfaceCertificates>| surface.as_ref().is_some_and(|one| one.shows.is_some());
+    let trust = Trust {
+        client_trusts_next: client && !signed(&kept.client),
+        peers_trust_next: peers && !signed(&kept.peer),
+        members_show_next_client: client && signed(&kept.client),
+        members_show_next_peer: peers && signed(&kept.peer),
+    };
+    if trust == Trust::default() {
+        return Ok(kept.statuses);
+    }
+    let kept = certificates::keep(context, &seen.cluster, &trust).await?;
+    adopt(seen, &kept);
+    Ok(kept.statuses)
+}
+
+type Place = fn(&Observed, &Member) -> Option<Endpoint>;
+
+/// Every member answers the probe. One that does not run starts with what is declared anyway, but is waited for: it
+/// may be cut off and run on.
+async fn everybody(context: &Context, seen: &Observed, surface: Option<&SurfaceCertificates>, at: Place) -> bool {
+    let Some(probe) = surface.and_then(|one| one.probe.as_ref()) else {
+        return false;
+    };
+    for member in &seen.members {
+        let Some(endpoint) = at(seen, member) else {
+            return false;
+        };
+        if context.etcd.trusts(probe, &endpoint).await != Ok(true) {
+            return false;
+        }
+    }
+    !seen.members.is_empty()
+}
+
+fn adopt(seen: &mut Observed, kept: &Certificates) {
+    seen.access.tls = kept.access.clone();
+    let tls = &seen.cluster.spec.tls;
+    let missing = (tls.client.is_on() && kept.client.is_none()) || (tls.peer.is_on() && kept.peer.is_none());
+    let unknown = || Problem::new("CertificatesPending", "the certificates are not there yet");
+    seen.blocked_pods = missing.then(|| kept.problems.first().cloned().unwrap_or_else(unknown));
+    seen.problems.retain(|one| !kept.problems.contains(one));
+    seen.problems.extend(kept.problems.iter().cloned());
+    let hash = |one: &Option<SurfaceCertificates>| one.as_ref().map_or(String::new(), |it| it.authorities_hash.clone());
+    seen.hashes = observe::Hashes {
+        client: hash(&kept.client),
+        peer: hash(&kept.peer),
+    };
+}
+
+/// Passwords, as far as they can be kept now.
+pub async fn passwords(context: &Context, seen: &mut Observed) -> Result<bool, Error> {
+    if seen.roster.is_err() || seen.cluster_id().is_none() {
+        return Ok(was_enabled(seen));
+    }
+    let AuthState {
+        enabled,
+        user,
+        problems,
+    } = auth::keep(context, &seen.cluster, &seen.access, &seen.through()).await?;
+    seen.access.user = user;
+    seen.problems.extend(problems);
+    Ok(enabled)
+}
+
+fn was_enabled(seen: &Observed) -> bool {
+    seen.cluster.status.as_ref().is_some_and(|status| status.auth_enabled)
+}
