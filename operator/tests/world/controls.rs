@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Key, World};
 
 /// What is wrong at present. Pods by their names, nodes by theirs.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Controls {
     pub nodes_down: BTreeSet<String>,
     pub unschedulable: BTreeSet<String>,
@@ -42,7 +42,10 @@ impl World {
     /// The pod's node goes, and takes what runs on it.
     pub fn fail_node_of(&self, pod: &str) -> String {
         let mut state = self.state();
-        let node = state.api.objects[&Key::new("Pod", "default", pod)]["spec"]["nodeName"].as_str().expect("a node").to_owned();
+        let node = state.api.objects[&Key::new("Pod", "default", pod)]["spec"]["nodeName"]
+            .as_str()
+            .expect("a node")
+            .to_owned();
         state.controls.nodes_down.insert(node.clone());
         state.note(format!("test: {node} fails"));
         node
@@ -68,7 +71,10 @@ impl World {
     pub fn delete_claim(&self, claim: &str) {
         let mut state = self.state();
         let key = Key::new("PersistentVolumeClaim", "default", claim);
-        let uid = state.api.objects[&key]["metadata"]["uid"].as_str().expect("a UID").to_owned();
+        let uid = state.api.objects[&key]["metadata"]["uid"]
+            .as_str()
+            .expect("a UID")
+            .to_owned();
         state.memory.by_user.insert(uid);
         state.note(format!("test: deletes {claim}"));
         state.api.delete(&key, &Default::default()).expect("deleted");
@@ -78,7 +84,10 @@ impl World {
     pub fn delete(&self, kind: &'static str, name: &str) {
         let mut state = self.state();
         let key = Key::new(kind, "default", name);
-        let uid = state.api.objects[&key]["metadata"]["uid"].as_str().expect("a UID").to_owned();
+        let uid = state.api.objects[&key]["metadata"]["uid"]
+            .as_str()
+            .expect("a UID")
+            .to_owned();
         state.memory.by_user.insert(uid);
         state.note(format!("test: deletes {kind} {name}"));
         state.api.delete(&key, &Default::default()).expect("deleted");
@@ -87,14 +96,23 @@ impl World {
     /// etcd raises an alarm for this member.
     pub fn alarm(&self, pod: &str, kind: taffrail_operator::etcd::AlarmKind) {
         let mut state = self.state();
-        let process = state.processes.values().find(|process| process.pod.name == pod).expect("it runs");
+        let process = state
+            .processes
+            .values()
+            .find(|process| process.pod.name == pod)
+            .expect("it runs");
         let (history, member_id) = (process.history, process.member_id);
-        state.histories[history].alarms.insert(taffrail_operator::etcd::Alarm { member_id, kind });
+        state.histories[history]
+            .alarms
+            .insert(taffrail_operator::etcd::Alarm { member_id, kind });
     }
 
     /// A Secret with texts.
     pub fn secret(&self, name: &str, data: &[(&str, &str)]) {
-        let data: serde_json::Map<_, _> = data.iter().map(|(key, text)| ((*key).to_owned(), json!(text))).collect();
+        let data: serde_json::Map<_, _> = data
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), json!(text)))
+            .collect();
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
         self.create(&secret.to_string());
     }
@@ -102,13 +120,21 @@ impl World {
     fn with_disk(&self, claim: &str, change: impl FnOnce(&mut super::Disk)) {
         let mut state = self.state();
         state.note(format!("test: harms {claim}"));
-        let disk = state.disks.values_mut().find(|disk| disk.claim.name == claim && !disk.gone).expect("a volume");
+        let disk = state
+            .disks
+            .values_mut()
+            .find(|disk| disk.claim.name == claim && !disk.gone)
+            .expect("a volume");
         change(disk);
     }
 
     fn stop_on(&self, claim: &str) {
         let mut state = self.state();
-        let uid = state.disks.iter().find(|(_, disk)| disk.claim.name == claim && !disk.gone).map(|(uid, _)| uid.clone());
+        let uid = state
+            .disks
+            .iter()
+            .find(|(_, disk)| disk.claim.name == claim && !disk.gone)
+            .map(|(uid, _)| uid.clone());
         state.processes.retain(|_, process| Some(&process.disk) != uid.as_ref());
     }
 }

@@ -1,6 +1,7 @@
 //! One life of the operator: it may end at any of its writes.
 
 use std::future::pending;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::{Notify, Semaphore};
@@ -26,6 +27,8 @@ pub struct Incarnation {
     /// With it, every call waits for its turn.
     turns: Option<Semaphore>,
     waiting: AtomicUsize,
+    /// Numbers of the writes after which the world was another.
+    effective: Mutex<Vec<usize>>,
 }
 
 impl Incarnation {
@@ -52,6 +55,7 @@ impl Incarnation {
             died: Notify::new(),
             turns,
             waiting: AtomicUsize::new(0),
+            effective: Mutex::default(),
         }
     }
 
@@ -96,7 +100,7 @@ impl Incarnation {
                 self.die(world, what, (flavour == Flavour::After).then_some(act));
                 pending().await
             }
-            _ => Self::change(&mut world.state(), &self.name, what, act),
+            _ => self.watched(&mut world.state(), number, what, act),
         }
     }
 
@@ -109,6 +113,20 @@ impl Incarnation {
         state.note(format!("{} dies", self.name));
         self.dead.store(true, SeqCst);
         self.died.notify_waiters();
+    }
+
+    /// Numbers of the writes after which the world was another.
+    pub fn effective_writes(&self) -> Vec<usize> {
+        self.effective.lock().expect("not poisoned").clone()
+    }
+
+    fn watched<T>(&self, state: &mut State, number: usize, what: &str, act: impl FnOnce(&mut State) -> T) -> T {
+        let before = (state.api.revision, state.histories.clone());
+        let answer = Self::change(state, &self.name, what, act);
+        if before != (state.api.revision, state.histories.clone()) {
+            self.effective.lock().expect("not poisoned").push(number);
+        }
+        answer
     }
 
     fn change<T>(state: &mut State, name: &str, what: &str, act: impl FnOnce(&mut State) -> T) -> T {

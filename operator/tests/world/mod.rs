@@ -17,15 +17,16 @@ pub mod invariants;
 mod kubelet;
 mod summary;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use taffrail_operator::context::Settings;
 
 pub use api::{Key, Refusal, Seen, Store, kind_named};
 pub use controls::Controls;
-pub use driver::{Reconcile, Scenario, converge, exhaustively, two_operators};
+pub use driver::{End, Goal, Life, Reconcile, Scenario, Shown, converge, exhaustively, operator, run, two_operators};
 pub use etcd::{FakeEtcd, History};
 pub use incarnation::{Flavour, Incarnation};
 pub use kubelet::{Disk, Process};
@@ -40,6 +41,7 @@ const TRACE_LINES_MAX: usize = 400;
 #[derive(Clone)]
 pub struct World(Arc<Mutex<State>>);
 
+#[derive(Clone)]
 pub struct State {
     pub api: Store,
     pub now: Timestamp,
@@ -58,8 +60,9 @@ pub struct State {
     pub trace: VecDeque<String>,
     /// Changes by any incarnation, events not counted.
     pub writes: usize,
+    /// What the next operators are started with.
+    pub settings: Settings,
     ips: u64,
-    handshakes: HashMap<u64, Result<(), String>>,
 }
 
 impl World {
@@ -80,11 +83,19 @@ impl World {
             trace: VecDeque::new(),
             writes: 0,
             ips: 0,
-            handshakes: HashMap::new(),
+            settings: Settings {
+                operator_image: Some("taffrail-operator:test".into()),
+                ..Settings::default()
+            },
         };
         state.api.now = state.now.to_string();
         kubelet::furnish(&mut state);
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// Another world that is the same up to now.
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().clone())))
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {
@@ -126,7 +137,10 @@ impl World {
     /// Merge patch of an object as a user would send it.
     pub fn change(&self, kind: &'static str, name: &str, patch: Value) {
         let namespace = if kind_named(kind).namespaced { "default" } else { "" };
-        self.state().api.merge(&Key::new(kind, namespace, name), &patch, false).expect("changed");
+        self.state()
+            .api
+            .merge(&Key::new(kind, namespace, name), &patch, false)
+            .expect("changed");
     }
 
     pub fn get(&self, kind: &'static str, name: &str) -> Option<Value> {
@@ -135,7 +149,11 @@ impl World {
     }
 
     pub fn all(&self, kind: &str) -> Vec<Value> {
-        self.state().api.of_kind(kind).map(|(_, object)| object.clone()).collect()
+        self.state()
+            .api
+            .of_kind(kind)
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     /// Everything that was done, for who looks into a failure.

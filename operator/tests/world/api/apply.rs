@@ -61,7 +61,9 @@ fn prune_list(live: &mut Vec<Value>, before: &[Value], now: &Value, others: &[&V
         live.retain(|item| !before.contains(item) || now.contains(item) || others.contains(&item));
         return;
     }
-    let Some(key) = before.first().and_then(|first| key_of(field, first)) else { return };
+    let Some(key) = before.first().and_then(|first| key_of(field, first)) else {
+        return;
+    };
     for was in before {
         let same = |item: &&Value| item.get(key) == was.get(key);
         let theirs: Vec<&Value> = others.iter().copied().filter(same).collect();
@@ -77,7 +79,8 @@ fn prune_list(live: &mut Vec<Value>, before: &[Value], now: &Value, others: &[&V
 fn lay(live: &mut Value, now: &Value, field: &str) {
     match (&mut *live, now) {
         (Value::Object(live), Value::Object(now)) => {
-            now.iter().for_each(|(key, value)| lay(live.entry(key.clone()).or_insert(Value::Null), value, key));
+            now.iter()
+                .for_each(|(key, value)| lay(live.entry(key.clone()).or_insert(Value::Null), value, key));
         }
         (Value::Array(live), Value::Array(now)) => lay_list(live, now, field),
         _ => *live = now.clone(),
@@ -86,7 +89,11 @@ fn lay(live: &mut Value, now: &Value, field: &str) {
 
 fn lay_list(live: &mut Vec<Value>, now: &[Value], field: &str) {
     if is_set(field) {
-        now.iter().for_each(|item| if !live.contains(item) { live.push(item.clone()) });
+        now.iter().for_each(|item| {
+            if !live.contains(item) {
+                live.push(item.clone())
+            }
+        });
         return;
     }
     let Some(key) = now.first().and_then(|first| key_of(field, first)) else {
@@ -113,7 +120,9 @@ fn list_key(field: &str, list: &Value) -> Option<&'static str> {
 fn key_of(field: &str, item: &Value) -> Option<&'static str> {
     let candidates: &[&'static str] = match field {
         "conditions" => &["type"],
-        "containers" | "initContainers" | "volumes" | "env" | "members" | "certificates" | "imagePullSecrets" => &["name"],
+        "containers" | "initContainers" | "volumes" | "env" | "members" | "certificates" | "imagePullSecrets" => {
+            &["name"]
+        }
         "volumeMounts" => &["mountPath"],
         "ports" => &["containerPort", "port"],
         "ownerReferences" => &["uid"],
@@ -135,7 +144,8 @@ mod tests {
         let before = json!({"spec": {"a": 1, "b": {"mine": 1}}, "l": [{"x": 1}], "ports": [{"port": 1}], "finalizers": ["mine"]});
         let now = json!({"spec": {"c": 4}, "ports": [{"port": 2, "n": 5}]});
         apply(&mut live, &before, &now, &[]);
-        let expected = json!({"spec": {"b": {"theirs": 2}, "c": 4}, "ports": [{"port": 2, "n": 5}], "finalizers": ["theirs"]});
+        let expected =
+            json!({"spec": {"b": {"theirs": 2}, "c": 4}, "ports": [{"port": 2, "n": 5}], "finalizers": ["theirs"]});
         assert_eq!(live, expected);
     }
 }

@@ -13,7 +13,11 @@ pub fn born(kind: &Kind, object: &mut Value) {
         "Pod" => object["status"] = json!({"phase": "Pending", "qosClass": "Burstable"}),
         "PersistentVolumeClaim" => {
             object["status"] = json!({"phase": "Pending"});
-            add(&mut object["metadata"], "finalizers", json!("kubernetes.io/pvc-protection"));
+            add(
+                &mut object["metadata"],
+                "finalizers",
+                json!("kubernetes.io/pvc-protection"),
+            );
         }
         "Service" if object["spec"]["clusterIP"].is_null() => object["spec"]["clusterIP"] = json!("10.96.0.10"),
         "Secret" => secret(object),
@@ -36,7 +40,9 @@ fn secret(object: &mut Value) {
     if object["type"].is_null() {
         object["type"] = json!("Opaque");
     }
-    let Some(Value::Object(texts)) = object.as_object_mut().and_then(|object| object.remove("stringData")) else { return };
+    let Some(Value::Object(texts)) = object.as_object_mut().and_then(|object| object.remove("stringData")) else {
+        return;
+    };
     for (key, text) in texts {
         let bytes = k8s_openapi::ByteString(text.as_str().unwrap_or_default().as_bytes().to_vec());
         object["data"][key] = serde_json::to_value(bytes).expect("base64");
@@ -46,7 +52,9 @@ fn secret(object: &mut Value) {
 /// What may not change.
 pub fn changed(kind: &Kind, live: &Value, next: &Value, objects: &BTreeMap<Key, Value>) -> Result<(), Refusal> {
     match kind.kind {
-        "Pod" if pod(live) != pod(next) => Err(Refusal::invalid("spec: pod updates may not change fields other than image")),
+        "Pod" if pod(live) != pod(next) => Err(Refusal::invalid(
+            "spec: pod updates may not change fields other than image",
+        )),
         "PersistentVolumeClaim" => claim(live, next, objects),
         "Service" => fixed(live, next, &["/spec/clusterIP"]),
         "EtcdMember" => fixed(live, next, &["/spec/clusterName", "/spec/serial", "/spec/peerUrl"]),
@@ -65,14 +73,18 @@ fn finalizers(live: &Value, next: &Value) -> Result<(), Refusal> {
     let of = |object: &'_ Value| object["metadata"]["finalizers"].as_array().unwrap_or(&none).clone();
     let added = of(next).iter().any(|one| !of(live).contains(one));
     if added && live["metadata"]["deletionTimestamp"].is_string() {
-        return Err(Refusal::invalid("metadata.finalizers: no new finalizers can be added if the object is being deleted"));
+        return Err(Refusal::invalid(
+            "metadata.finalizers: no new finalizers can be added if the object is being deleted",
+        ));
     }
     Ok(())
 }
 
 fn fixed(live: &Value, next: &Value, fields: &[&str]) -> Result<(), Refusal> {
     let moved = fields.iter().find(|field| live.pointer(field) != next.pointer(field));
-    moved.map_or(Ok(()), |field| Err(Refusal::invalid(format!("{field}: field is immutable"))))
+    moved.map_or(Ok(()), |field| {
+        Err(Refusal::invalid(format!("{field}: field is immutable")))
+    })
 }
 
 /// The spec without what may change.
@@ -94,11 +106,18 @@ fn pod(object: &Value) -> Value {
 }
 
 fn claim(live: &Value, next: &Value, objects: &BTreeMap<Key, Value>) -> Result<(), Refusal> {
-    let size = |object: &Value| object.pointer("/spec/resources/requests/storage").and_then(Value::as_str).and_then(bytes_of);
+    let size = |object: &Value| {
+        object
+            .pointer("/spec/resources/requests/storage")
+            .and_then(Value::as_str)
+            .and_then(bytes_of)
+    };
     let mut rest = next["spec"].clone();
     rest["resources"] = live["spec"]["resources"].clone();
     if rest != live["spec"] {
-        return Err(Refusal::invalid("spec: is immutable after creation except resources.requests"));
+        return Err(Refusal::invalid(
+            "spec: is immutable after creation except resources.requests",
+        ));
     }
     if size(live) == size(next) {
         return Ok(());
@@ -110,7 +129,9 @@ fn claim(live: &Value, next: &Value, objects: &BTreeMap<Key, Value>) -> Result<(
         return Err(Refusal::new(403, "Forbidden", message));
     }
     if live["status"]["phase"] != "Bound" || size(next) < size(live) {
-        return Err(Refusal::invalid("spec.resources.requests.storage: cannot be less than before, nor change while unbound"));
+        return Err(Refusal::invalid(
+            "spec.resources.requests.storage: cannot be less than before, nor change while unbound",
+        ));
     }
     Ok(())
 }

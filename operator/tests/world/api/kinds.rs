@@ -32,7 +32,11 @@ pub struct Kind {
 
 impl Kind {
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.into() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.into()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 }
 
@@ -81,5 +85,9 @@ kinds! {
 
 /// By the name of the kind; of the two kinds of events the newer.
 pub fn kind_named(kind: &str) -> &'static Kind {
-    KINDS.iter().rev().find(|known| known.kind == kind).unwrap_or_else(|| panic!("no kind {kind}"))
+    KINDS
+        .iter()
+        .rev()
+        .find(|known| known.kind == kind)
+        .unwrap_or_else(|| panic!("no kind {kind}"))
 }

@@ -28,9 +28,16 @@ impl Target {
             rest => (None, rest),
         };
         let plural = rest.first()?;
-        let kind = KINDS.iter().find(|k| k.group == group && k.version == version && k.plural == *plural)?;
+        let kind = KINDS
+            .iter()
+            .find(|k| k.group == group && k.version == version && k.plural == *plural)?;
         let part = |index: usize| rest.get(index).map(|part| (*part).to_owned());
-        Some(Self { kind, namespace, name: part(1), subresource: part(2) })
+        Some(Self {
+            kind,
+            namespace,
+            name: part(1),
+            subresource: part(2),
+        })
     }
 }
 
@@ -41,7 +48,10 @@ fn is_subresource(part: &str) -> bool {
 /// `a=b%3Dc&d` as pairs.
 pub fn query(text: Option<&str>) -> BTreeMap<String, String> {
     let pairs = text.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decoded(k), decoded(v))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(k, v)| (decoded(k), decoded(v)))
+        .collect()
 }
 
 fn decoded(text: &str) -> String {

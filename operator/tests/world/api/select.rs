@@ -6,20 +6,29 @@ use super::Refusal;
 
 /// `a=b,c!=d,e in (f,g),h notin (i),j,!k`
 pub fn matches_labels(object: &Value, selector: &str) -> Result<bool, Refusal> {
-    requirements(selector).iter().map(|one| requirement(object, one)).try_fold(true, |all, one| Ok(all && one?))
+    requirements(selector)
+        .iter()
+        .map(|one| requirement(object, one))
+        .try_fold(true, |all, one| Ok(all && one?))
 }
 
 /// `metadata.name=x`, `metadata.namespace=y`, `status.phase!=z`, `spec.nodeName=...`, `type=...`
 pub fn matches_fields(object: &Value, selector: &str) -> Result<bool, Refusal> {
-    selector.split(',').filter(|one| !one.is_empty()).try_fold(true, |all, one| {
-        let (path, wanted, equal) = match (one.split_once("!="), one.split_once('=')) {
-            (Some((path, wanted)), _) => (path, wanted, false),
-            (None, Some((path, wanted))) => (path, wanted.trim_start_matches('='), true),
-            _ => return Err(Refusal::new(400, "BadRequest", format!("field selector {one}"))),
-        };
-        let found = object.pointer(&format!("/{}", path.replace('.', "/"))).and_then(Value::as_str).unwrap_or("");
-        Ok(all && ((found == wanted) == equal))
-    })
+    selector
+        .split(',')
+        .filter(|one| !one.is_empty())
+        .try_fold(true, |all, one| {
+            let (path, wanted, equal) = match (one.split_once("!="), one.split_once('=')) {
+                (Some((path, wanted)), _) => (path, wanted, false),
+                (None, Some((path, wanted))) => (path, wanted.trim_start_matches('='), true),
+                _ => return Err(Refusal::new(400, "BadRequest", format!("field selector {one}"))),
+            };
+            let found = object
+                .pointer(&format!("/{}", path.replace('.', "/")))
+                .and_then(Value::as_str)
+                .unwrap_or("");
+            Ok(all && ((found == wanted) == equal))
+        })
 }
 
 /// Split at commas outside of parentheses.
@@ -37,13 +46,21 @@ fn requirements(selector: &str) -> Vec<String> {
         }
         all.last_mut().expect("begins with one").push(letter);
     }
-    all.into_iter().map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+    all.into_iter()
+        .map(|one| one.trim().to_owned())
+        .filter(|one| !one.is_empty())
+        .collect()
 }
 
 fn requirement(object: &Value, text: &str) -> Result<bool, Refusal> {
     let label = |key: &str| object["metadata"]["labels"][key.trim()].as_str();
     let set = |values: &str| -> Vec<String> {
-        values.trim().trim_matches(['(', ')']).split(',').map(|value| value.trim().to_owned()).collect()
+        values
+            .trim()
+            .trim_matches(['(', ')'])
+            .split(',')
+            .map(|value| value.trim().to_owned())
+            .collect()
     };
     Ok(if let Some((key, values)) = text.split_once(" notin ") {
         !label(key).is_some_and(|value| set(values).iter().any(|one| one == value))

@@ -37,20 +37,46 @@ struct Ask {
 async fn respond(world: &World, incarnation: &Arc<Incarnation>, request: Request<Body>) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let bytes = body.collect().await.expect("in memory").to_bytes();
-    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+    let header = |name: &str| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
+            .to_owned()
+    };
     let Some(target) = Target::parse(parts.uri.path()) else {
         return reply(Err(Refusal::not_found(parts.uri.path())));
     };
-    let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
+    let body = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&bytes).expect("JSON")
+    };
     let query = query(parts.uri.query());
-    let ask = Ask { target, query, method: parts.method, content: header("content-type"), accept: header("accept"), body };
+    let ask = Ask {
+        target,
+        query,
+        method: parts.method,
+        content: header("content-type"),
+        accept: header("accept"),
+        body,
+    };
     let seen = seen(&ask);
     let is_change = !matches!(seen.verb, "get" | "list" | "watch");
     // An event changes nothing that anybody acts on.
     let counts = is_change && seen.resource != "events";
-    let what = format!("{} {}/{}", seen.verb, seen.resource, seen.name.as_deref().unwrap_or_default());
+    let what = format!(
+        "{} {}/{}",
+        seen.verb,
+        seen.resource,
+        seen.name.as_deref().unwrap_or_default()
+    );
     let answer = incarnation.call(world, &what, counts, |state| {
-        state.requests.insert(Seen { name: None, ..seen.clone() });
+        state.requests.insert(Seen {
+            name: None,
+            ..seen.clone()
+        });
         let answer = handle(state, &ask);
         if counts && answer.is_ok() {
             crate::world::invariants::after_request(state, &seen);
@@ -86,7 +112,11 @@ fn seen(ask: &Ask) -> Seen {
 fn handle(state: &mut State, ask: &Ask) -> Result<Value, Refusal> {
     let kind = ask.target.kind;
     let namespace = ask.target.namespace.clone().unwrap_or_default();
-    let key = ask.target.name.as_ref().map(|name| Key::new(kind.kind, &namespace, name));
+    let key = ask
+        .target
+        .name
+        .as_ref()
+        .map(|name| Key::new(kind.kind, &namespace, name));
     let status = match ask.target.subresource.as_deref() {
         None => false,
         Some("status") if kind.has_status => true,
@@ -108,14 +138,21 @@ fn patch(state: &mut State, ask: &Ask, key: &Key, status: bool) -> Result<Value,
     let manager = ask.query.get("fieldManager").map(String::as_str);
     match ask.content.as_str() {
         "application/apply-patch+yaml" => {
-            let manager = manager.ok_or_else(|| Refusal::new(400, "BadRequest", "fieldManager is required for apply patch"))?;
+            let manager =
+                manager.ok_or_else(|| Refusal::new(400, "BadRequest", "fieldManager is required for apply patch"))?;
             let kind = ask.target.kind;
             if ask.body["apiVersion"] != kind.api_version() || ask.body["kind"] != kind.kind {
-                return Err(Refusal::new(400, "BadRequest", "apiVersion and kind must be those of the URL"));
+                return Err(Refusal::new(
+                    400,
+                    "BadRequest",
+                    "apiVersion and kind must be those of the URL",
+                ));
             }
             state.api.apply(kind, key, ask.body.clone(), manager, status)
         }
-        "application/merge-patch+json" | "application/strategic-merge-patch+json" => state.api.merge(key, &ask.body, status),
+        "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
+            state.api.merge(key, &ask.body, status)
+        }
         other => Err(Refusal::new(415, "UnsupportedMediaType", other)),
     }
 }
@@ -131,7 +168,9 @@ fn delete(state: &mut State, key: &Key, body: &Value) -> Result<Value, Refusal> 
     let (object, gone) = state.api.delete(key, &how)?;
     if gone && key.kind != "Pod" {
         let details = json!({"name": key.name, "uid": object["metadata"]["uid"]});
-        return Ok(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}));
+        return Ok(
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}),
+        );
     }
     Ok(object)
 }
@@ -152,7 +191,11 @@ fn list(state: &State, ask: &Ask) -> Result<Value, Refusal> {
     let selector = |name: &str| ask.query.get(name).map(String::as_str).unwrap_or_default();
     let mut items = Vec::new();
     for (key, object) in state.api.of_kind(kind.kind) {
-        let here = ask.target.namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace);
+        let here = ask
+            .target
+            .namespace
+            .as_ref()
+            .is_none_or(|namespace| *namespace == key.namespace);
         if here
             && select::matches_labels(object, selector("labelSelector"))?
             && select::matches_fields(object, selector("fieldSelector"))?
@@ -161,8 +204,16 @@ fn list(state: &State, ask: &Ask) -> Result<Value, Refusal> {
         }
     }
     let partial = is_partial(ask);
-    let api_version = if partial { "meta.k8s.io/v1".to_owned() } else { kind.api_version() };
-    let name = if partial { "PartialObjectMetadataList".to_owned() } else { format!("{}List", kind.kind) };
+    let api_version = if partial {
+        "meta.k8s.io/v1".to_owned()
+    } else {
+        kind.api_version()
+    };
+    let name = if partial {
+        "PartialObjectMetadataList".to_owned()
+    } else {
+        format!("{}List", kind.kind)
+    };
     let meta = json!({"resourceVersion": state.api.revision.to_string()});
     Ok(json!({"apiVersion": api_version, "kind": name, "metadata": meta, "items": items}))
 }
@@ -184,6 +235,8 @@ fn reply(answer: Result<Value, Refusal>) -> Response<Full<Bytes>> {
         Err(refusal) => (refusal.code, refusal.body()),
     };
     let bytes = serde_json::to_vec(&body).expect("JSON");
-    let response = Response::builder().status(code).header("content-type", "application/json");
+    let response = Response::builder()
+        .status(code)
+        .header("content-type", "application/json");
     response.body(Full::new(Bytes::from(bytes))).expect("a response")
 }

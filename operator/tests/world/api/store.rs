@@ -15,12 +15,20 @@ pub struct Key {
 
 impl Key {
     pub fn new(kind: &'static str, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: namespace.into(), name: name.into() }
+        Self {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     pub fn of(kind: &'static Kind, object: &Value) -> Self {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-        Self { kind: kind.kind, namespace: text("namespace"), name: text("name") }
+        Self {
+            kind: kind.kind,
+            namespace: text("namespace"),
+            name: text("name"),
+        }
     }
 }
 
@@ -33,7 +41,7 @@ pub struct Deletion {
     pub propagation: Option<String>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Store {
     pub objects: BTreeMap<Key, Value>,
     /// Whatever went for good since the world last looked.
@@ -48,7 +56,9 @@ pub struct Store {
 
 impl Store {
     pub fn get(&self, key: &Key) -> Result<&Value, Refusal> {
-        self.objects.get(key).ok_or_else(|| Refusal::not_found(&format!("{} {:?}", key.kind.to_lowercase(), key.name)))
+        self.objects
+            .get(key)
+            .ok_or_else(|| Refusal::not_found(&format!("{} {:?}", key.kind.to_lowercase(), key.name)))
     }
 
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = (&Key, &Value)> {
@@ -85,8 +95,14 @@ impl Store {
         let live = self.get(key)?.clone();
         let kind = kind_named(key.kind);
         for field in ["uid", "resourceVersion"] {
-            if new["metadata"][field].as_str().is_some_and(|wanted| Some(wanted) != live["metadata"][field].as_str()) {
-                let message = format!("{} {:?}: {field} differs: the object has been modified", kind.plural, key.name);
+            if new["metadata"][field]
+                .as_str()
+                .is_some_and(|wanted| Some(wanted) != live["metadata"][field].as_str())
+            {
+                let message = format!(
+                    "{} {:?}: {field} differs: the object has been modified",
+                    kind.plural, key.name
+                );
                 return Err(Refusal::conflict(message));
             }
         }
@@ -135,7 +151,8 @@ impl Store {
             }
             now["metadata"]["name"] = json!(key.name);
             let made = self.create(kind, &key.namespace, now.clone())?;
-            self.applied.insert((key.clone(), status, manager.into()), applicable(now, status));
+            self.applied
+                .insert((key.clone(), status, manager.into()), applicable(now, status));
             return Ok(made);
         }
         let mut next = self.get(key)?.clone();
@@ -144,7 +161,10 @@ impl Store {
         let now = applicable(now, status);
         let slot = (key.clone(), status, manager.to_owned());
         let before = self.applied.get(&slot).cloned().unwrap_or(Value::Null);
-        let of_object = self.applied.iter().filter(|((of, part, by), _)| of == key && *part == status && by != manager);
+        let of_object = self
+            .applied
+            .iter()
+            .filter(|((of, part, by), _)| of == key && *part == status && by != manager);
         let others: Vec<&Value> = of_object.map(|(_, applied)| applied).collect();
         apply::apply(&mut next, &before, &now, &others);
         set(&mut next["metadata"], "resourceVersion", stated.as_ref());
@@ -171,7 +191,10 @@ impl Store {
         let live = self.get(key)?.clone();
         let wanted = [("uid", &how.uid), ("resourceVersion", &how.resource_version)];
         for (field, value) in wanted {
-            if value.as_deref().is_some_and(|value| Some(value) != live["metadata"][field].as_str()) {
+            if value
+                .as_deref()
+                .is_some_and(|value| Some(value) != live["metadata"][field].as_str())
+            {
                 return Err(Refusal::conflict(format!("the {field} in the precondition differs")));
             }
         }
@@ -196,11 +219,14 @@ impl Store {
 
     /// A change by Kubernetes itself: anything may change.
     pub fn edit(&mut self, key: &Key, change: impl FnOnce(&mut Value)) {
-        let Some(live) = self.objects.get(key).cloned() else { return };
+        let Some(live) = self.objects.get(key).cloned() else {
+            return;
+        };
         let mut next = live.clone();
         change(&mut next);
         if next != live {
-            self.replace(kind_named(key.kind), key.clone(), &live, next).expect("Kubernetes makes no mistakes");
+            self.replace(kind_named(key.kind), key.clone(), &live, next)
+                .expect("Kubernetes makes no mistakes");
         }
     }
 
@@ -226,7 +252,10 @@ impl Store {
             return;
         }
         self.uids += 1;
-        let base = object["metadata"]["generateName"].as_str().unwrap_or_default().to_owned();
+        let base = object["metadata"]["generateName"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         object["metadata"]["name"] = json!(format!("{base}{:05}", self.uids));
     }
 }
@@ -298,7 +327,10 @@ fn grace_of(key: &Key, object: &Value, how: &Deletion) -> i64 {
     if key.kind != "Pod" || object["spec"]["nodeName"].is_null() {
         return 0;
     }
-    let asked = how.grace_seconds.or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30);
+    let asked = how
+        .grace_seconds
+        .or_else(|| object["spec"]["terminationGracePeriodSeconds"].as_i64())
+        .unwrap_or(30);
     let running = object["metadata"]["deletionGracePeriodSeconds"].as_i64();
     running.map_or(asked, |running| asked.min(running))
 }

@@ -40,7 +40,8 @@ impl FakeEtcd {
         let call = |state: &mut State| {
             let mut reason = None;
             for at in through {
-                let answer = let_in(state, access, at).and_then(|process| voter(state, &process).and_then(|()| act(state, &process)));
+                let answer = let_in(state, access, at)
+                    .and_then(|process| voter(state, &process).and_then(|()| act(state, &process)));
                 match answer {
                     Err(error) if asks_next(&error, how) => reason = Some(weightier(reason, error)),
                     answer => return answer,
@@ -72,24 +73,46 @@ fn weightier(before: Option<EtcdError>, now: EtcdError) -> EtcdError {
 fn process_at(state: &State, at: &Endpoint) -> Answer<Process> {
     let host = host_of(&at.url);
     let pod = state.api.of_kind("Pod").find(|(_, pod)| pod["status"]["podIP"] == host);
-    if pod.is_some_and(|(_, pod)| pod["spec"]["nodeName"].as_str().is_some_and(|node| state.controls.nodes_down.contains(node))) {
+    if pod.is_some_and(|(_, pod)| {
+        pod["spec"]["nodeName"]
+            .as_str()
+            .is_some_and(|node| state.controls.nodes_down.contains(node))
+    }) {
         return Err(EtcdError::TimedOut(5));
     }
     let process = state.processes.values().find(|process| process.ip == host).cloned();
     let process = process.ok_or_else(|| EtcdError::Unreachable(format!("{}: connection refused", at.url)))?;
-    if state.controls.isolated.contains(&process.pod.name) { Err(EtcdError::TimedOut(5)) } else { Ok(process) }
+    if state.controls.isolated.contains(&process.pod.name) {
+        Err(EtcdError::TimedOut(5))
+    } else {
+        Ok(process)
+    }
 }
 
 /// The member at an address, if it takes the certificate and is the one that was meant.
 fn connected(state: &State, tls: Option<&ClientTls>, at: &Endpoint) -> Answer<Process> {
     let process = process_at(state, at)?;
-    let side = if at.url.ends_with(":2380") { handshake::peer_side(state, &process) } else { handshake::client_side(state, &process) };
+    let side = if at.url.ends_with(":2380") {
+        handshake::peer_side(state, &process)
+    } else {
+        handshake::client_side(state, &process)
+    };
     match (at.url.starts_with("https://"), side) {
         (false, None) => Ok(process),
         // Only who was told to serves both ways.
-        (false, Some(_)) if process.flags.list("listen-client-urls").iter().any(|url| url.starts_with("http://")) => Ok(process),
+        (false, Some(_))
+            if process
+                .flags
+                .list("listen-client-urls")
+                .iter()
+                .any(|url| url.starts_with("http://")) =>
+        {
+            Ok(process)
+        }
         (false, Some(_)) => Err(EtcdError::Unreachable("connection reset".into())),
-        (true, None) => Err(EtcdError::Tls("received corrupt message of type InvalidContentType".into())),
+        (true, None) => Err(EtcdError::Tls(
+            "received corrupt message of type InvalidContentType".into(),
+        )),
         (true, Some(server)) => {
             let tls = tls.ok_or_else(|| EtcdError::Tls("there is no certificate to ask with".into()))?;
             handshake::check(state, &tls.into(), &server, &at.server_name).map_err(EtcdError::Tls)?;
@@ -102,13 +125,23 @@ fn connected(state: &State, tls: Option<&ClientTls>, at: &Endpoint) -> Answer<Pr
 fn let_in(state: &State, access: &Access, at: &Endpoint) -> Answer<Process> {
     let process = connected(state, access.tls.as_ref(), at)?;
     let history = &state.histories[process.history];
-    let by_password = access.user.as_ref().is_some_and(|(name, password)| name == "root" && Some(password) == history.root_password.as_ref());
+    let by_password = access
+        .user
+        .as_ref()
+        .is_some_and(|(name, password)| name == "root" && Some(password) == history.root_password.as_ref());
     let by_name = process.flags.is("client-cert-auth")
-        && access.tls.as_ref().and_then(|tls| handshake::common_name(&tls.certificate)).as_deref() == Some("root");
+        && access
+            .tls
+            .as_ref()
+            .and_then(|tls| handshake::common_name(&tls.certificate))
+            .as_deref()
+            == Some("root");
     match (history.auth, &access.user) {
         (false, _) => Ok(process),
         (true, _) if by_password || by_name => Ok(process),
-        (true, Some(_)) => Err(EtcdError::Denied("authentication failed, invalid user ID or password".into())),
+        (true, Some(_)) => Err(EtcdError::Denied(
+            "authentication failed, invalid user ID or password".into(),
+        )),
         (true, None) => Err(EtcdError::Denied("user name is empty".into())),
     }
 }
@@ -125,22 +158,37 @@ fn voter(state: &State, process: &Process) -> Answer<()> {
 fn with_quorum(state: &State, process: &Process) -> Answer<()> {
     let leader = state.histories[process.history].leader;
     let part = leader.is_some_and(|leader| in_touch(state, process, leader));
-    let listed = state.histories[process.history].members.contains_key(&process.member_id);
-    if part && listed && has_quorum(state, process.history) { Ok(()) } else { Err(EtcdError::NoQuorum("request timed out".into())) }
+    let listed = state.histories[process.history]
+        .members
+        .contains_key(&process.member_id);
+    if part && listed && has_quorum(state, process.history) {
+        Ok(())
+    } else {
+        Err(EtcdError::NoQuorum("request timed out".into()))
+    }
 }
 
 fn facts(state: &State, process: &Process) -> MemberFacts {
     let history = &state.histories[process.history];
     let entries = state.disks[&process.disk].data.as_ref().map_or(0, |data| data.entries);
-    let leader = history.leader.filter(|leader| in_touch(state, process, *leader)).unwrap_or(0);
-    let alarm = history.alarms.iter().map(|alarm| format!("memberID:{} alarm:{:?}", alarm.member_id, alarm.kind));
+    let leader = history
+        .leader
+        .filter(|leader| in_touch(state, process, *leader))
+        .unwrap_or(0);
+    let alarm = history
+        .alarms
+        .iter()
+        .map(|alarm| format!("memberID:{} alarm:{:?}", alarm.member_id, alarm.kind));
     let lost = (leader == 0).then(|| "etcdserver: no leader".to_owned());
     MemberFacts {
         member_id: process.member_id,
         cluster_id: history.cluster_id,
         version: process.version.clone(),
         leader_id: leader,
-        is_learner: history.members.get(&process.member_id).is_some_and(|member| member.is_learner),
+        is_learner: history
+            .members
+            .get(&process.member_id)
+            .is_some_and(|member| member.is_learner),
         raft_term: history.term,
         raft_index: entries as u64,
         raft_applied_index: entries as u64,
@@ -161,7 +209,10 @@ fn roster(state: &State, process: &Process) -> Roster {
         client_urls: member.client_urls.clone(),
         is_learner: member.is_learner,
     };
-    Roster { cluster_id: history.cluster_id, members: history.members.iter().map(member).collect() }
+    Roster {
+        cluster_id: history.cluster_id,
+        members: history.members.iter().map(member).collect(),
+    }
 }
 
 #[async_trait]
@@ -172,7 +223,11 @@ impl Etcd for FakeEtcd {
     }
 
     async fn roster(&self, access: &Access, through: &[Endpoint]) -> Answer<Roster> {
-        let act = |state: &mut State, process: &Process| with_quorum(state, process).map(|()| roster(state, process));
+        let act = |state: &mut State, process: &Process| {
+            with_quorum(state, process)?;
+            state.memory.changes_unseen = 0;
+            Ok(roster(state, process))
+        };
         self.through(access, through, ("roster", How::Read), act).await
     }
 
@@ -181,7 +236,8 @@ impl Etcd for FakeEtcd {
             with_quorum(state, process)?;
             changes::add_learner(state, process.history, peer_url)
         };
-        self.through(access, through, (&format!("add {peer_url}"), How::Write), act).await
+        self.through(access, through, (&format!("add {peer_url}"), How::Write), act)
+            .await
     }
 
     async fn promote(&self, access: &Access, through: &[Endpoint], member_id: u64) -> Answer<()> {
@@ -189,7 +245,8 @@ impl Etcd for FakeEtcd {
             with_quorum(state, process)?;
             changes::promote(state, process.history, member_id)
         };
-        self.through(access, through, (&format!("promote {member_id:x}"), How::Write), act).await
+        self.through(access, through, (&format!("promote {member_id:x}"), How::Write), act)
+            .await
     }
 
     async fn remove(&self, access: &Access, through: &[Endpoint], member_id: u64) -> Answer<()> {
@@ -197,7 +254,8 @@ impl Etcd for FakeEtcd {
             with_quorum(state, process)?;
             changes::remove(state, process.history, member_id)
         };
-        self.through(access, through, (&format!("remove {member_id:x}"), How::Write), act).await
+        self.through(access, through, (&format!("remove {member_id:x}"), How::Write), act)
+            .await
     }
 
     async fn move_leader(&self, access: &Access, leader: &Endpoint, to_member_id: u64) -> Answer<()> {
@@ -205,7 +263,8 @@ impl Etcd for FakeEtcd {
             changes::move_leader(state, process.history, process.member_id, to_member_id)
         };
         let what = format!("move leader to {to_member_id:x}");
-        self.through(access, std::slice::from_ref(leader), (&what, How::Write), act).await
+        self.through(access, std::slice::from_ref(leader), (&what, How::Write), act)
+            .await
     }
 
     async fn alarms(&self, access: &Access, through: &[Endpoint]) -> Answer<Vec<Alarm>> {
@@ -226,14 +285,22 @@ impl Etcd for FakeEtcd {
     }
 
     async fn downgrade(&self, access: &Access, through: &[Endpoint], action: Downgrade, version: &str) -> Answer<()> {
-        let target = version.split('.').nth(1).and_then(|minor| minor.parse::<u64>().ok()).unwrap_or(0);
+        let target = version
+            .split('.')
+            .nth(1)
+            .and_then(|minor| minor.parse::<u64>().ok())
+            .unwrap_or(0);
         let act = |state: &mut State, process: &Process| {
             with_quorum(state, process)?;
             let history = &mut state.histories[process.history];
             match action {
                 Downgrade::Cancel => history.downgrade = None,
-                _ if history.minor != Some(target + 1) => return Err(EtcdError::Refused("invalid downgrade target version".into())),
-                _ if history.downgrade.is_some() => return Err(EtcdError::Refused("cluster has a downgrade job in progress".into())),
+                _ if history.minor != Some(target + 1) => {
+                    return Err(EtcdError::Refused("invalid downgrade target version".into()));
+                }
+                _ if history.downgrade.is_some() => {
+                    return Err(EtcdError::Refused("cluster has a downgrade job in progress".into()));
+                }
                 Downgrade::Validate => {}
                 Downgrade::Enable => {
                     history.downgrade = Some(target);
@@ -242,8 +309,13 @@ impl Etcd for FakeEtcd {
             }
             Ok(())
         };
-        let how = if action == Downgrade::Validate { How::Read } else { How::Write };
-        self.through(access, through, (&format!("downgrade {action:?} {version}"), how), act).await
+        let how = if action == Downgrade::Validate {
+            How::Read
+        } else {
+            How::Write
+        };
+        self.through(access, through, (&format!("downgrade {action:?} {version}"), how), act)
+            .await
     }
 
     async fn cluster_version(&self, access: &Access, member: &Endpoint) -> Answer<String> {
@@ -257,7 +329,10 @@ impl Etcd for FakeEtcd {
     }
 
     async fn ready(&self, metrics_url: &str) -> Answer<()> {
-        let at = Endpoint { url: metrics_url.into(), server_name: String::new() };
+        let at = Endpoint {
+            url: metrics_url.into(),
+            server_name: String::new(),
+        };
         let call = |state: &mut State| {
             let process = process_at(state, &at)?;
             with_quorum(state, &process).map_err(|_| EtcdError::Refused("[-]linearizable_read failed".into()))

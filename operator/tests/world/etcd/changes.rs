@@ -9,7 +9,11 @@ use super::raft::{elect, has_quorum, is_caught_up};
 use super::{Member, hash};
 
 fn guarded(state: &State, history: usize) -> Result<(), EtcdError> {
-    if has_quorum(state, history) { Ok(()) } else { Err(EtcdError::NoQuorum("request timed out".into())) }
+    if has_quorum(state, history) {
+        Ok(())
+    } else {
+        Err(EtcdError::NoQuorum("request timed out".into()))
+    }
 }
 
 const FEW: &str = "re-configuration failed due to not enough started members";
@@ -19,14 +23,23 @@ fn active(state: &State, history: usize) -> Vec<u64> {
     let one = &state.histories[history];
     let Some(leader) = one.leader else { return Vec::new() };
     let there = running(state, history);
-    let settled = there.iter().filter(|process| process.since < state.ticks && in_touch(state, process, leader));
-    settled.map(|process| process.member_id).filter(|id| !one.members[id].is_learner).collect()
+    let settled = there
+        .iter()
+        .filter(|process| process.since < state.ticks && in_touch(state, process, leader));
+    settled
+        .map(|process| process.member_id)
+        .filter(|id| !one.members[id].is_learner)
+        .collect()
 }
 
 pub fn add_learner(state: &mut State, history: usize, peer_url: &str) -> Result<u64, EtcdError> {
     guarded(state, history)?;
     let one = &state.histories[history];
-    if one.members.values().any(|member| member.peer_urls.iter().any(|url| url == peer_url)) {
+    if one
+        .members
+        .values()
+        .any(|member| member.peer_urls.iter().any(|url| url == peer_url))
+    {
         return Err(EtcdError::PeerUrlExists);
     }
     if one.members.values().any(|member| member.is_learner) {
@@ -36,7 +49,11 @@ pub fn add_learner(state: &mut State, history: usize, peer_url: &str) -> Result<
         return Err(EtcdError::Unhealthy("unhealthy cluster".into()));
     }
     let id = hash(&[peer_url.to_owned(), state.now.to_string()]);
-    let learner = Member { peer_urls: vec![peer_url.to_owned()], is_learner: true, ..Member::default() };
+    let learner = Member {
+        peer_urls: vec![peer_url.to_owned()],
+        is_learner: true,
+        ..Member::default()
+    };
     state.histories[history].members.insert(id, learner);
     invariants::roster_changed(state, history, &format!("added {id:x} {peer_url}"));
     Ok(id)
@@ -67,7 +84,10 @@ pub fn remove(state: &mut State, history: usize, id: u64) -> Result<(), EtcdErro
     let member = one.members.get(&id).ok_or(EtcdError::MemberNotFound)?;
     if !member.is_learner {
         let left = one.voters().count() - 1;
-        let started = one.voters().filter(|(other, member)| *other != id && !member.name.is_empty()).count();
+        let started = one
+            .voters()
+            .filter(|(other, member)| *other != id && !member.name.is_empty())
+            .count();
         if left == 0 || started < left / 2 + 1 {
             return Err(EtcdError::Unhealthy(FEW.into()));
         }

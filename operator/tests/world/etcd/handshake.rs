@@ -27,7 +27,11 @@ pub struct Side {
 
 impl From<&ClientTls> for Side {
     fn from(tls: &ClientTls) -> Self {
-        Self { authorities: Some(tls.authorities.clone()), certificate: tls.certificate.clone(), key: tls.key.clone() }
+        Self {
+            authorities: Some(tls.authorities.clone()),
+            certificate: tls.certificate.clone(),
+            key: tls.key.clone(),
+        }
     }
 }
 
@@ -43,7 +47,11 @@ pub fn peers(state: &State, from: &Process, to: &Process, name: &str) -> Result<
 pub fn peer_side(state: &State, of: &Process) -> Option<Side> {
     let certificate = of.flags.file(state, "peer-cert-file")?;
     let key = of.flags.file(state, "peer-key-file")?;
-    Some(Side { authorities: of.peer_authorities.clone(), certificate, key })
+    Some(Side {
+        authorities: of.peer_authorities.clone(),
+        certificate,
+        key,
+    })
 }
 
 /// What it serves clients with.
@@ -51,7 +59,11 @@ pub fn client_side(state: &State, of: &Process) -> Option<Side> {
     let certificate = of.flags.file(state, "cert-file")?;
     let key = of.flags.file(state, "key-file")?;
     let asks = of.flags.is("client-cert-auth");
-    Some(Side { authorities: of.client_authorities.clone().filter(|_| asks), certificate, key })
+    Some(Side {
+        authorities: of.client_authorities.clone().filter(|_| asks),
+        certificate,
+        key,
+    })
 }
 
 thread_local! {
@@ -83,7 +95,8 @@ impl TimeProvider for At {
 
 fn shake(client: &Side, server: &Side, name: &str, now: i64) -> Result<(), String> {
     let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
-    let mut client = ClientConnection::new(Arc::new(client_config(client, now)?), name).map_err(|error| error.to_string())?;
+    let mut client =
+        ClientConnection::new(Arc::new(client_config(client, now)?), name).map_err(|error| error.to_string())?;
     let mut server = ServerConnection::new(Arc::new(server_config(server, now)?)).map_err(|error| error.to_string())?;
     while client.is_handshaking() || server.is_handshaking() || client.wants_write() || server.wants_write() {
         let mut wire = Vec::new();
@@ -96,7 +109,10 @@ fn shake(client: &Side, server: &Side, name: &str, now: i64) -> Result<(), Strin
     Ok(())
 }
 
-fn feed<Data>(to: &mut impl std::ops::DerefMut<Target = rustls::ConnectionCommon<Data>>, mut wire: &[u8]) -> Result<(), rustls::Error> {
+fn feed<Data>(
+    to: &mut impl std::ops::DerefMut<Target = rustls::ConnectionCommon<Data>>,
+    mut wire: &[u8],
+) -> Result<(), rustls::Error> {
     while !wire.is_empty() {
         to.read_tls(&mut wire).expect("in memory");
         to.process_new_packets()?;
@@ -113,7 +129,9 @@ fn roots(pem: &str) -> Result<RootCertStore, String> {
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(|error| error.to_string())
+    CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }
 
 fn key(pem: &str) -> Result<PrivateKeyDer<'static>, String> {
@@ -132,7 +150,8 @@ fn client_config(side: &Side, now: i64) -> Result<ClientConfig, String> {
 
 fn server_config(side: &Side, now: i64) -> Result<ServerConfig, String> {
     let ring = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_details(ring.clone(), Arc::new(At(now))).with_safe_default_protocol_versions();
+    let builder =
+        ServerConfig::builder_with_details(ring.clone(), Arc::new(At(now))).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
     let builder = match &side.authorities {
         None => builder.with_no_client_auth(),
@@ -141,12 +160,19 @@ fn server_config(side: &Side, now: i64) -> Result<ServerConfig, String> {
             builder.with_client_cert_verifier(verifier.map_err(|error| error.to_string())?)
         }
     };
-    builder.with_single_cert(certificates(&side.certificate)?, key(&side.key)?).map_err(|error| error.to_string())
+    builder
+        .with_single_cert(certificates(&side.certificate)?, key(&side.key)?)
+        .map_err(|error| error.to_string())
 }
 
 /// Common name of the certificate, which etcd takes for the user's.
 pub fn common_name(pem: &str) -> Option<String> {
     let certificate = certificates(pem).ok()?.into_iter().next()?;
     let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).ok()?;
-    parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).map(str::to_owned)
+    parsed
+        .subject()
+        .iter_common_name()
+        .next()
+        .and_then(|name| name.as_str().ok())
+        .map(str::to_owned)
 }

@@ -22,7 +22,7 @@ use super::State;
 use super::kubelet::{items, text};
 
 /// One cluster of etcd, from its founding on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
     pub cluster_id: u64,
     /// UID of the EtcdCluster whose member founded it.
@@ -59,7 +59,10 @@ pub struct Member {
 
 impl History {
     pub fn voters(&self) -> impl Iterator<Item = (u64, &Member)> {
-        self.members.iter().filter(|(_, member)| !member.is_learner).map(|(id, member)| (*id, member))
+        self.members
+            .iter()
+            .filter(|(_, member)| !member.is_learner)
+            .map(|(id, member)| (*id, member))
     }
 
     pub fn quorum(&self) -> usize {
@@ -70,7 +73,9 @@ impl History {
 /// UID of the EtcdCluster that a pod belongs to.
 pub fn owner(pod: &Value) -> String {
     let label = pod["metadata"]["labels"][taffrail_crds::CLUSTER_UID].as_str();
-    let owner = items(pod, "/metadata/ownerReferences").first().map(|owner| text(owner, "/uid"));
+    let owner = items(pod, "/metadata/ownerReferences")
+        .first()
+        .map(|owner| text(owner, "/uid"));
     label.or(owner).unwrap_or_default().to_owned()
 }
 
@@ -78,12 +83,16 @@ pub fn owner(pod: &Value) -> String {
 pub fn is_ready(state: &State, pod_uid: &str) -> bool {
     let process = &state.processes[pod_uid];
     let history = &state.histories[process.history];
-    let in_touch = history.leader.is_some_and(|leader| network::in_touch(state, process, leader));
+    let in_touch = history
+        .leader
+        .is_some_and(|leader| network::in_touch(state, process, leader));
     in_touch && history.members.contains_key(&process.member_id)
 }
 
 /// FNV-1a: IDs that are made of URLs.
 pub(super) fn hash(parts: &[String]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

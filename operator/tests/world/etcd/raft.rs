@@ -24,10 +24,15 @@ fn entries(state: &State, process: &Process) -> usize {
 
 /// The leader has a majority of voters in touch.
 pub fn has_quorum(state: &State, history: usize) -> bool {
-    let Some(leader) = state.histories[history].leader else { return false };
+    let Some(leader) = state.histories[history].leader else {
+        return false;
+    };
     let there = running(state, history);
     let is_voter = |process: &&Process| !state.histories[history].members[&process.member_id].is_learner;
-    let with_it = there.iter().filter(is_voter).filter(|process| in_touch(state, process, leader));
+    let with_it = there
+        .iter()
+        .filter(is_voter)
+        .filter(|process| in_touch(state, process, leader));
     there.iter().any(|process| process.member_id == leader) && with_it.count() >= state.histories[history].quorum()
 }
 
@@ -40,14 +45,25 @@ pub fn elect(state: &mut State, history: usize) {
     let mut voters: Vec<Process> = running(state, history).into_iter().filter(is_voter).collect();
     voters.sort_by_key(|process| (std::cmp::Reverse(entries(state, process)), process.member_id));
     let wins = |candidate: &Process| {
-        let votes = voters.iter().filter(|voter| in_touch(state, voter, candidate.member_id));
-        votes.filter(|voter| entries(state, voter) <= entries(state, candidate)).count() >= state.histories[history].quorum()
+        let votes = voters
+            .iter()
+            .filter(|voter| in_touch(state, voter, candidate.member_id));
+        votes
+            .filter(|voter| entries(state, voter) <= entries(state, candidate))
+            .count()
+            >= state.histories[history].quorum()
     };
-    let Some(winner) = voters.iter().find(|candidate| wins(candidate)).cloned() else { return };
+    let Some(winner) = voters.iter().find(|candidate| wins(candidate)).cloned() else {
+        return;
+    };
     let holds = entries(state, &winner);
     let acknowledged = state.histories[history].acknowledged;
     if holds < acknowledged {
-        state.violated(format!("{} acknowledged writes are lost: {} leads without them", acknowledged - holds, winner.pod.name));
+        state.violated(format!(
+            "{} acknowledged writes are lost: {} leads without them",
+            acknowledged - holds,
+            winner.pod.name
+        ));
     }
     let one = &mut state.histories[history];
     one.leader = Some(winner.member_id);
@@ -58,7 +74,9 @@ pub fn elect(state: &mut State, history: usize) {
 }
 
 fn replicate(state: &mut State, history: usize) {
-    let Some(leader) = state.histories[history].leader else { return };
+    let Some(leader) = state.histories[history].leader else {
+        return;
+    };
     let length = state.histories[history].log.len();
     for process in running(state, history) {
         let slow = state.controls.slow.contains(&process.pod.name);
@@ -66,11 +84,21 @@ fn replicate(state: &mut State, history: usize) {
             continue;
         }
         let held = entries(state, &process);
-        let member = state.histories[history].members.get_mut(&process.member_id).expect("in the roster");
+        let member = state.histories[history]
+            .members
+            .get_mut(&process.member_id)
+            .expect("in the roster");
         member.fed_ticks += 1;
         let caught_up = member.fed_ticks > CATCH_UP_TICKS || process.member_id == leader || held == length;
         if caught_up && member.fed_ticks > 1 || process.member_id == leader {
-            state.disks.get_mut(&process.disk).expect("a volume").data.as_mut().expect("data").entries = length;
+            state
+                .disks
+                .get_mut(&process.disk)
+                .expect("a volume")
+                .data
+                .as_mut()
+                .expect("data")
+                .entries = length;
         }
         publish(state, history, &process);
     }
@@ -78,7 +106,10 @@ fn replicate(state: &mut State, history: usize) {
 
 /// Name and client URLs become known once it is in touch.
 fn publish(state: &mut State, history: usize, process: &Process) {
-    let member = state.histories[history].members.get_mut(&process.member_id).expect("in the roster");
+    let member = state.histories[history]
+        .members
+        .get_mut(&process.member_id)
+        .expect("in the roster");
     member.name = process.flags.get("name").unwrap_or_default().into();
     member.client_urls = process.flags.list("advertise-client-urls");
     member.minor = Some(process.minor());
@@ -89,7 +120,9 @@ pub fn is_caught_up(state: &State, history: usize, id: u64) -> bool {
     let length = state.histories[history].log.len();
     let fed = state.histories[history].members[&id].fed_ticks > CATCH_UP_TICKS;
     let there = running(state, history);
-    fed && there.iter().any(|process| process.member_id == id && entries(state, process) * 10 >= length * 9)
+    fed && there
+        .iter()
+        .any(|process| process.member_id == id && entries(state, process) * 10 >= length * 9)
 }
 
 /// A client writes once a tick, if a majority takes it.
@@ -100,15 +133,24 @@ fn write(state: &mut State, history: usize) {
     let length = state.histories[history].log.len();
     let leader = state.histories[history].leader.expect("a quorum has one");
     let there = running(state, history);
-    let up_to_date: Vec<&Process> =
-        there.iter().filter(|process| in_touch(state, process, leader) && entries(state, process) == length).collect();
+    let up_to_date: Vec<&Process> = there
+        .iter()
+        .filter(|process| in_touch(state, process, leader) && entries(state, process) == length)
+        .collect();
     let is_voter = |process: &&&Process| !state.histories[history].members[&process.member_id].is_learner;
     if up_to_date.iter().filter(is_voter).count() < state.histories[history].quorum() {
         return;
     }
     let disks: Vec<String> = up_to_date.iter().map(|process| process.disk.clone()).collect();
     for disk in disks {
-        state.disks.get_mut(&disk).expect("a volume").data.as_mut().expect("data").entries += 1;
+        state
+            .disks
+            .get_mut(&disk)
+            .expect("a volume")
+            .data
+            .as_mut()
+            .expect("data")
+            .entries += 1;
     }
     let ticks = state.ticks;
     let one = &mut state.histories[history];
@@ -136,14 +178,24 @@ fn versions(state: &mut State, history: usize) {
 
 /// Whoever was removed and hears of it ends for good.
 fn expel(state: &mut State) {
-    let expelled: Vec<(String, Process)> = state.processes.iter()
+    let expelled: Vec<(String, Process)> = state
+        .processes
+        .iter()
         .filter(|(_, process)| {
             let history = &state.histories[process.history];
             history.leader.is_some() && !history.members.contains_key(&process.member_id)
         })
-        .map(|(uid, process)| (uid.clone(), process.clone())).collect();
+        .map(|(uid, process)| (uid.clone(), process.clone()))
+        .collect();
     for (uid, process) in expelled {
-        state.disks.get_mut(&process.disk).expect("a volume").data.as_mut().expect("data").removed = true;
+        state
+            .disks
+            .get_mut(&process.disk)
+            .expect("a volume")
+            .data
+            .as_mut()
+            .expect("data")
+            .removed = true;
         state.processes.remove(&uid);
         state.note(format!("etcd: {} was removed and ends", process.pod.name));
     }

@@ -23,23 +23,32 @@ pub fn tick(state: &mut State) {
 }
 
 fn uid(state: &State, key: &Key, claim: &str) -> Option<String> {
-    let claim = state.api.objects.get(&Key::new("PersistentVolumeClaim", &key.namespace, claim))?;
+    let claim = state
+        .api
+        .objects
+        .get(&Key::new("PersistentVolumeClaim", &key.namespace, claim))?;
     (claim["status"]["phase"] == "Bound").then(|| text(claim, "/metadata/uid").to_owned())
 }
 
 fn volumes_are_free(state: &State, key: &Key, pod: &Value) -> bool {
     let used = |disk: &String| state.processes.values().any(|process| process.disk == *disk);
-    claims_of(pod).iter().all(|claim| uid(state, key, claim).is_some_and(|disk| !used(&disk)))
+    claims_of(pod)
+        .iter()
+        .all(|claim| uid(state, key, claim).is_some_and(|disk| !used(&disk)))
 }
 
 /// From the volume that is mounted read-only, or the first, to the other.
 fn copy(state: &mut State, key: &Key, pod: &Value) {
     let read_only = |name: &str| {
-        let volume = items(pod, "/spec/volumes").iter().find(|one| text(one, "/persistentVolumeClaim/claimName") == name);
+        let volume = items(pod, "/spec/volumes")
+            .iter()
+            .find(|one| text(one, "/persistentVolumeClaim/claimName") == name);
         let mounts = items(pod, "/spec/containers/0/volumeMounts");
         volume.is_some_and(|volume| {
             volume["persistentVolumeClaim"]["readOnly"] == true
-                || mounts.iter().any(|mount| mount["name"] == volume["name"] && mount["readOnly"] == true)
+                || mounts
+                    .iter()
+                    .any(|mount| mount["name"] == volume["name"] && mount["readOnly"] == true)
         })
     };
     let claims = claims_of(pod);
@@ -59,7 +68,11 @@ fn copy(state: &mut State, key: &Key, pod: &Value) {
 
 /// One pod per Job.
 fn jobs(state: &mut State) {
-    let jobs: Vec<(Key, Value)> = state.api.of_kind("Job").map(|(key, job)| (key.clone(), job.clone())).collect();
+    let jobs: Vec<(Key, Value)> = state
+        .api
+        .of_kind("Job")
+        .map(|(key, job)| (key.clone(), job.clone()))
+        .collect();
     for (key, job) in jobs {
         let name = format!("{}-pod", key.name);
         let pod = state.api.objects.get(&Key::new("Pod", &key.namespace, &name)).cloned();

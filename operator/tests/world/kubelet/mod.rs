@@ -56,8 +56,10 @@ pub fn furnish(state: &mut State) {
     for (name, grows) in [("standard", true), ("other", true), ("fixed", false)] {
         let default = (name == "standard").to_string();
         let meta = json!({"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": default}});
-        create(json!({"kind": "StorageClass", "metadata": meta, "provisioner": "fake", "allowVolumeExpansion": grows,
-                      "reclaimPolicy": "Delete"}));
+        create(
+            json!({"kind": "StorageClass", "metadata": meta, "provisioner": "fake", "allowVolumeExpansion": grows,
+                      "reclaimPolicy": "Delete"}),
+        );
     }
 }
 
@@ -77,10 +79,18 @@ pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 }
 
 pub(super) fn items<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 /// Names of the volume claims of a pod.
 pub(super) fn claims_of(pod: &Value) -> Vec<&str> {
-    items(pod, "/spec/volumes").iter().map(|volume| text(volume, "/persistentVolumeClaim/claimName")).filter(|name| !name.is_empty()).collect()
+    items(pod, "/spec/volumes")
+        .iter()
+        .map(|volume| text(volume, "/persistentVolumeClaim/claimName"))
+        .filter(|name| !name.is_empty())
+        .collect()
 }

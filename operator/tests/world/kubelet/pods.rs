@@ -9,27 +9,45 @@ use crate::world::{State, etcd};
 
 /// Pods that are being deleted end, if their node is there to end them.
 pub fn end(state: &mut State) {
-    let deleted: Vec<(Key, Value)> = pods(state).filter(|(_, pod)| !pod["metadata"]["deletionTimestamp"].is_null()).collect();
+    let deleted: Vec<(Key, Value)> = pods(state)
+        .filter(|(_, pod)| !pod["metadata"]["deletionTimestamp"].is_null())
+        .collect();
     for (key, pod) in deleted {
         let node = text(&pod, "/spec/nodeName");
         if state.controls.nodes_down.contains(node) {
             continue;
         }
         state.processes.remove(text(&pod, "/metadata/uid"));
-        state.api.edit(&key, |pod| pod["metadata"]["deletionGracePeriodSeconds"] = json!(0));
+        state
+            .api
+            .edit(&key, |pod| pod["metadata"]["deletionGracePeriodSeconds"] = json!(0));
         state.note(format!("kubelet: {} ended", key.name));
     }
-    let there: Vec<String> = pods(state).map(|(_, pod)| text(&pod, "/metadata/uid").to_owned()).collect();
+    let there: Vec<String> = pods(state)
+        .map(|(_, pod)| text(&pod, "/metadata/uid").to_owned())
+        .collect();
     let down = state.controls.nodes_down.clone();
     let nodes: std::collections::BTreeMap<String, String> = pods(state)
-        .map(|(_, pod)| (text(&pod, "/metadata/uid").to_owned(), text(&pod, "/spec/nodeName").to_owned()))
+        .map(|(_, pod)| {
+            (
+                text(&pod, "/metadata/uid").to_owned(),
+                text(&pod, "/spec/nodeName").to_owned(),
+            )
+        })
         .collect();
     // Whatever lost its pod or its node does not run any more.
-    state.processes.retain(|uid, _| there.contains(uid) && !nodes.get(uid).is_some_and(|node| down.contains(node)));
+    state
+        .processes
+        .retain(|uid, _| there.contains(uid) && !nodes.get(uid).is_some_and(|node| down.contains(node)));
 }
 
 fn pods(state: &State) -> impl Iterator<Item = (Key, Value)> {
-    state.api.of_kind("Pod").map(|(key, pod)| (key.clone(), pod.clone())).collect::<Vec<_>>().into_iter()
+    state
+        .api
+        .of_kind("Pod")
+        .map(|(key, pod)| (key.clone(), pod.clone()))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// A pod whose claims exist gets the node with the fewest pods.
@@ -44,7 +62,9 @@ pub fn schedule(state: &mut State) {
                 pod["spec"]["nodeName"] = json!(node);
                 condition(pod, "PodScheduled", true, "", "");
             }),
-            Err(why) => state.api.edit(&key, |pod| condition(pod, "PodScheduled", false, "Unschedulable", &why)),
+            Err(why) => state
+                .api
+                .edit(&key, |pod| condition(pod, "PodScheduled", false, "Unschedulable", &why)),
         }
     }
 }
@@ -54,14 +74,27 @@ fn node_for(state: &State, key: &Key, pod: &Value) -> Result<String, String> {
         return Err("0/3 nodes are available: 3 Insufficient cpu.".into());
     }
     for claim in claims_of(pod) {
-        let found = state.api.objects.get(&Key::new("PersistentVolumeClaim", &key.namespace, claim));
+        let found = state
+            .api
+            .objects
+            .get(&Key::new("PersistentVolumeClaim", &key.namespace, claim));
         if found.is_none_or(|claim| !claim["metadata"]["deletionTimestamp"].is_null()) {
             return Err(format!("persistentvolumeclaim {claim:?} not found"));
         }
     }
-    let load = |node: &str| state.api.of_kind("Pod").filter(|(_, pod)| text(pod, "/spec/nodeName") == node).count();
-    let up = NODES.into_iter().filter(|node| !state.controls.nodes_down.contains(*node));
-    up.min_by_key(|node| load(node)).map(str::to_owned).ok_or_else(|| "0/3 nodes are available".into())
+    let load = |node: &str| {
+        state
+            .api
+            .of_kind("Pod")
+            .filter(|(_, pod)| text(pod, "/spec/nodeName") == node)
+            .count()
+    };
+    let up = NODES
+        .into_iter()
+        .filter(|node| !state.controls.nodes_down.contains(*node));
+    up.min_by_key(|node| load(node))
+        .map(str::to_owned)
+        .ok_or_else(|| "0/3 nodes are available".into())
 }
 
 /// Starts what is not running on nodes that are up.
@@ -69,13 +102,20 @@ pub fn start(state: &mut State) {
     for (key, pod) in pods(state).collect::<Vec<_>>() {
         let uid = text(&pod, "/metadata/uid").to_owned();
         let node = text(&pod, "/spec/nodeName");
-        let is_wanted = pod["metadata"]["deletionTimestamp"].is_null() && !matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed");
-        if node.is_empty() || state.controls.nodes_down.contains(node) || !is_wanted || state.processes.contains_key(&uid) {
+        let is_wanted = pod["metadata"]["deletionTimestamp"].is_null()
+            && !matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed");
+        if node.is_empty()
+            || state.controls.nodes_down.contains(node)
+            || !is_wanted
+            || state.processes.contains_key(&uid)
+        {
             continue;
         }
         let ip = address(state, &key, &pod);
         let Some(flags) = Flags::of(&pod, &ip) else { continue };
-        let outcome = why_not_started(state, &key, &pod).map_or(Ok(()), Err).and_then(|()| run(state, &key, &pod, flags, ip));
+        let outcome = why_not_started(state, &key, &pod)
+            .map_or(Ok(()), Err)
+            .and_then(|()| run(state, &key, &pod, flags, ip));
         match outcome {
             Ok(process) => {
                 state.note(format!("kubelet: {} runs as {:x}", key.name, process.member_id));
@@ -108,22 +148,44 @@ pub enum Failure {
 }
 
 fn why_not_started(state: &State, key: &Key, pod: &Value) -> Option<Failure> {
-    for container in items(pod, "/spec/containers").iter().chain(items(pod, "/spec/initContainers")) {
+    for container in items(pod, "/spec/containers")
+        .iter()
+        .chain(items(pod, "/spec/initContainers"))
+    {
         let image = text(container, "/image");
         if state.controls.unpullable_images.iter().any(|bad| image.contains(bad)) {
-            return Some(Failure::Waiting("ImagePullBackOff", format!("Back-off pulling image {image:?}")));
+            return Some(Failure::Waiting(
+                "ImagePullBackOff",
+                format!("Back-off pulling image {image:?}"),
+            ));
         }
     }
     for volume in items(pod, "/spec/volumes") {
-        let projected = items(volume, "/projected/sources").iter().map(|source| text(source, "/secret/name"));
-        for secret in [text(volume, "/secret/secretName")].into_iter().chain(projected).filter(|name| !name.is_empty()) {
-            if !state.api.objects.contains_key(&Key::new("Secret", &key.namespace, secret)) {
-                return Some(Failure::Waiting("ContainerCreating", format!("secret {secret:?} not found")));
+        let projected = items(volume, "/projected/sources")
+            .iter()
+            .map(|source| text(source, "/secret/name"));
+        for secret in [text(volume, "/secret/secretName")]
+            .into_iter()
+            .chain(projected)
+            .filter(|name| !name.is_empty())
+        {
+            if !state
+                .api
+                .objects
+                .contains_key(&Key::new("Secret", &key.namespace, secret))
+            {
+                return Some(Failure::Waiting(
+                    "ContainerCreating",
+                    format!("secret {secret:?} not found"),
+                ));
             }
         }
     }
     let unbound = claims_of(pod).into_iter().find(|name| {
-        let claim = state.api.objects.get(&Key::new("PersistentVolumeClaim", &key.namespace, name));
+        let claim = state
+            .api
+            .objects
+            .get(&Key::new("PersistentVolumeClaim", &key.namespace, name));
         claim.is_none_or(|claim| claim["status"]["phase"] != "Bound")
     });
     unbound.map(|name| Failure::Waiting("ContainerCreating", format!("claim {name} is not bound")))
@@ -136,7 +198,9 @@ fn run(state: &mut State, key: &Key, pod: &Value, flags: Flags, ip: String) -> R
     if let Some(flag) = flags.misses_a_file(state) {
         return Err(Failure::Exited(format!("the file of --{flag} cannot be read")));
     }
-    let claim = claims_of(pod).first().map(|name| Key::new("PersistentVolumeClaim", &key.namespace, name));
+    let claim = claims_of(pod)
+        .first()
+        .map(|name| Key::new("PersistentVolumeClaim", &key.namespace, name));
     let claim = claim.ok_or_else(|| Failure::Exited("it has no volume".into()))?;
     let disk = text(&state.api.objects[&claim], "/metadata/uid").to_owned();
     let version = version_of(pod);
@@ -172,7 +236,8 @@ fn failed(state: &mut State, key: &Key, why: &Failure) {
             state.note(format!("kubelet: {} ends: {message}", key.name));
             state.api.edit(key, |pod| {
                 let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": message}});
-                let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": message, "finishedAt": now}});
+                let ended =
+                    json!({"terminated": {"exitCode": 1, "reason": "Error", "message": message, "finishedAt": now}});
                 let count = restarts(pod) + 1;
                 pod["status"]["phase"] = json!("Running");
                 pod["status"]["containerStatuses"] = json!([status(&name, false, count, waiting, ended)]);
@@ -183,7 +248,9 @@ fn failed(state: &mut State, key: &Key, why: &Failure) {
 }
 
 pub fn restarts(pod: &Value) -> i64 {
-    pod.pointer("/status/containerStatuses/0/restartCount").and_then(Value::as_i64).unwrap_or(0)
+    pod.pointer("/status/containerStatuses/0/restartCount")
+        .and_then(Value::as_i64)
+        .unwrap_or(0)
 }
 
 pub fn container_name(pod: &Value) -> String {

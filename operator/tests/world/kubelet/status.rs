@@ -14,7 +14,9 @@ pub fn report(state: &mut State) {
         let pod = state.api.objects[&key].clone();
         let uid = text(&pod, "/metadata/uid").to_owned();
         if state.controls.nodes_down.contains(text(&pod, "/spec/nodeName")) {
-            state.api.edit(&key, |pod| condition(pod, "Ready", false, "NodeNotReady", ""));
+            state
+                .api
+                .edit(&key, |pod| condition(pod, "Ready", false, "NodeNotReady", ""));
         } else if state.processes.contains_key(&uid) {
             let ready = etcd::is_ready(state, &uid);
             state.api.edit(&key, |pod| running(pod, ready));
@@ -26,7 +28,10 @@ pub fn report(state: &mut State) {
 
 fn running(pod: &mut Value, ready: bool) {
     let name = container_name(pod);
-    let last = pod.pointer("/status/containerStatuses/0/lastState").cloned().unwrap_or(Value::Null);
+    let last = pod
+        .pointer("/status/containerStatuses/0/lastState")
+        .cloned()
+        .unwrap_or(Value::Null);
     let count = restarts(pod);
     pod["status"]["phase"] = json!("Running");
     let since = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
@@ -48,7 +53,14 @@ fn ended(pod: &mut Value) {
 fn nodes(state: &mut State) {
     for node in NODES {
         let up = !state.controls.nodes_down.contains(node);
-        let (value, taints) = if up { ("True", json!([])) } else { ("Unknown", json!([{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}])) };
+        let (value, taints) = if up {
+            ("True", json!([]))
+        } else {
+            (
+                "Unknown",
+                json!([{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}]),
+            )
+        };
         state.api.edit(&Key::new("Node", "", node), |node| {
             node["status"]["conditions"] = json!([{"type": "Ready", "status": value}]);
             node["spec"]["taints"] = taints;

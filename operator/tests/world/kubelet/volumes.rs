@@ -32,7 +32,11 @@ pub struct Data {
 /// Binds claims, grows volumes, forgets volumes whose claim is gone.
 pub fn tick(state: &mut State) {
     forget(state);
-    let claims: Vec<Key> = state.api.of_kind("PersistentVolumeClaim").map(|(key, _)| key.clone()).collect();
+    let claims: Vec<Key> = state
+        .api
+        .of_kind("PersistentVolumeClaim")
+        .map(|(key, _)| key.clone())
+        .collect();
     for key in claims {
         default_class(state, &key);
         let claim = state.api.objects[&key].clone();
@@ -40,7 +44,9 @@ pub fn tick(state: &mut State) {
             bind(state, &key, &claim);
         } else if claim["status"]["phase"] == "Bound" && !state.controls.no_growth {
             let wanted = claim["spec"]["resources"]["requests"]["storage"].clone();
-            state.api.edit(&key, |claim| claim["status"]["capacity"]["storage"] = wanted);
+            state
+                .api
+                .edit(&key, |claim| claim["status"]["capacity"]["storage"] = wanted);
         }
     }
 }
@@ -54,32 +60,59 @@ fn default_class(state: &mut State, key: &Key) {
 }
 
 fn class_exists(state: &State, claim: &Value) -> bool {
-    state.api.objects.contains_key(&Key::new("StorageClass", "", text(claim, "/spec/storageClassName")))
+    state
+        .api
+        .objects
+        .contains_key(&Key::new("StorageClass", "", text(claim, "/spec/storageClassName")))
 }
 
 fn bind(state: &mut State, key: &Key, claim: &Value) {
     let uid = text(claim, "/metadata/uid").to_owned();
     let capacity = claim["spec"]["resources"]["requests"]["storage"].clone();
     let data = claim["spec"]["dataSource"]["name"].as_str().and_then(|from| {
-        state.disks.values().find(|disk| disk.claim.name == from && !disk.gone).and_then(|disk| disk.data.clone())
+        state
+            .disks
+            .values()
+            .find(|disk| disk.claim.name == from && !disk.gone)
+            .and_then(|disk| disk.data.clone())
     });
-    state.disks.insert(uid.clone(), Disk { claim: key.clone(), data, corrupt: false, gone: false });
+    state.disks.insert(
+        uid.clone(),
+        Disk {
+            claim: key.clone(),
+            data,
+            corrupt: false,
+            gone: false,
+        },
+    );
     state.api.edit(key, |claim| {
         claim["spec"]["volumeName"] = json!(format!("pv-{uid}"));
-        claim["status"] = json!({"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": capacity}});
+        claim["status"] =
+            json!({"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": capacity}});
     });
 }
 
 /// A claim that a pod uses stays until the pod is gone.
 pub fn protect(state: &mut State) {
-    let in_use: Vec<Key> = state.api.of_kind("Pod").flat_map(|(key, pod)| {
-        let ended = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
-        let claims = if ended { Vec::new() } else { claims_of(pod) };
-        claims.into_iter().map(|name| Key::new("PersistentVolumeClaim", &key.namespace, name)).collect::<Vec<_>>()
-    }).collect();
+    let in_use: Vec<Key> = state
+        .api
+        .of_kind("Pod")
+        .flat_map(|(key, pod)| {
+            let ended = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
+            let claims = if ended { Vec::new() } else { claims_of(pod) };
+            claims
+                .into_iter()
+                .map(|name| Key::new("PersistentVolumeClaim", &key.namespace, name))
+                .collect::<Vec<_>>()
+        })
+        .collect();
     let deleted = |claim: &Value| !claim["metadata"]["deletionTimestamp"].is_null();
-    let free: Vec<Key> = state.api.of_kind("PersistentVolumeClaim")
-        .filter(|(key, claim)| deleted(claim) && !in_use.contains(key)).map(|(key, _)| key.clone()).collect();
+    let free: Vec<Key> = state
+        .api
+        .of_kind("PersistentVolumeClaim")
+        .filter(|(key, claim)| deleted(claim) && !in_use.contains(key))
+        .map(|(key, _)| key.clone())
+        .collect();
     free.iter().for_each(|key| release(state, key, PROTECTION));
     forget(state);
 }
