@@ -34,7 +34,7 @@ fn creating(spec: &str) -> Scenario {
 #[test]
 fn three_members_are_made_of_nothing() {
     run(async {
-        let (world, writes, passes) = creating("{}").once(&production()).await;
+        let (world, writes, passes) = creating("{tls: {client: {mode: Disabled}, peer: {mode: Disabled}}}").once(&production()).await;
         println!("{}\n{} effective writes, {passes} passes", world.trace(), writes.len());
     });
 }
