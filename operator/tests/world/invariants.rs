@@ -31,7 +31,10 @@ pub fn after_request(state: &mut State, seen: &Seen) {
     remember(state);
     let name = seen.name.as_deref().unwrap_or_default();
     if seen.resource == "etcdclusters" {
-        told(state, &Key::new("EtcdCluster", seen.namespace.as_deref().unwrap_or_default(), name));
+        told(
+            state,
+            &Key::new("EtcdCluster", seen.namespace.as_deref().unwrap_or_default(), name),
+        );
     }
     if seen.verb == "delete" && seen.resource == "pods" {
         pod_deleted(
@@ -43,12 +46,25 @@ pub fn after_request(state: &mut State, seen: &Seen) {
 
 /// What the operator says of a cluster, for who looks into a failure.
 fn told(state: &mut State, key: &Key) {
-    let Some(cluster) = state.api.objects.get(key) else { return };
+    let Some(cluster) = state.api.objects.get(key) else {
+        return;
+    };
     let of = |field: &str| text(cluster, field).to_owned();
     let conditions = super::kubelet::items(cluster, "/status/conditions").iter().map(|one| {
-        format!(" {}={}:{}", text(one, "/type"), text(one, "/status"), text(one, "/message"))
+        format!(
+            " {}={}:{}",
+            text(one, "/type"),
+            text(one, "/status"),
+            text(one, "/message")
+        )
     });
-    let line = format!("  {}: {}; {};{}", key.name, of("/status/phase"), of("/status/doing"), conditions.collect::<String>());
+    let line = format!(
+        "  {}: {}; {};{}",
+        key.name,
+        of("/status/phase"),
+        of("/status/doing"),
+        conditions.collect::<String>()
+    );
     state.note(line);
 }
 
