@@ -4,4 +4,8 @@ pub mod cluster;
 pub mod context;
 pub mod etcd;
 pub mod names;
+pub mod pki;
 pub mod problem;
+pub mod secrets;
+#[cfg(test)]
+mod testing;

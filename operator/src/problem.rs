@@ -1,7 +1,7 @@
 //! What is wrong with what was declared, or stands in its way.
 
 /// One thing that a person has to see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Problem {
     /// CamelCase, for conditions and events.
     pub reason: &'static str,

@@ -29,7 +29,9 @@ impl Kubernetes {
             "this test runs inside a cluster: `kubernetes up`, then `kubernetes run cargo e2e`, or e2e/operator for all"
         );
         let config = Config::infer().await.expect("KUBECONFIG names the cluster");
-        Self { client: Client::try_from(config).expect("the kubeconfig is complete") }
+        Self {
+            client: Client::try_from(config).expect("the kubeconfig is complete"),
+        }
     }
 
     /// A fresh one, under the strictest pod security, deleted when the guard goes.
@@ -64,15 +66,26 @@ fn program() -> String {
 
 /// Runs a command to its end. Gives its output, or what it complained about.
 pub async fn run(program: &str, words: &[&str], input: Option<&str>) -> Result<String, Error> {
-    let fail = |said: String| Error { command: format!("{program} {}", words.join(" ")), said };
+    let fail = |said: String| Error {
+        command: format!("{program} {}", words.join(" ")),
+        said,
+    };
     let mut command = Command::new(program);
-    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
         let written = stdin.write_all(input.unwrap_or_default().as_bytes()).await;
         written.map_err(|error| fail(error.to_string()))?;
     }
-    let output = child.wait_with_output().await.map_err(|error| fail(error.to_string()))?;
+    let output = child
+        .wait_with_output()
+        .await
+        .map_err(|error| fail(error.to_string()))?;
     if !output.status.success() {
         return Err(fail(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }

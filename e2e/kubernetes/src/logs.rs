@@ -8,9 +8,21 @@ const LINES_PER_POD: &str = "--tail=40";
 pub fn tell(namespace: &str) {
     let ask = |words: &[&str]| {
         let output = Command::new("kubectl").args(["-n", namespace]).args(words).output();
-        output.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).into_owned())
+        output.map_or_else(
+            |error| error.to_string(),
+            |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
     };
-    eprintln!("--- {namespace}\n{}", ask(&["get", "all,pvc,pdb,etcdclusters,etcdmembers", "-o", "wide", "--ignore-not-found"]));
+    eprintln!(
+        "--- {namespace}\n{}",
+        ask(&[
+            "get",
+            "all,pvc,pdb,etcdclusters,etcdmembers",
+            "-o",
+            "wide",
+            "--ignore-not-found"
+        ])
+    );
     eprintln!("--- events\n{}", ask(&["get", "events", "--sort-by=.lastTimestamp"]));
     for pod in ask(&["get", "pod", "-o", "name"]).lines() {
         eprintln!("--- {pod}\n{}", ask(&["logs", pod, "--all-containers", LINES_PER_POD]));

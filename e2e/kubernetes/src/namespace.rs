@@ -27,8 +27,13 @@ impl Namespace {
         }}}))
         .expect("a namespace");
         let api: Api<Object> = Api::all(kubernetes.client.clone());
-        api.create(&PostParams::default(), &object).await.expect("the namespace is new");
-        Self { kubernetes: kubernetes.clone(), name }
+        api.create(&PostParams::default(), &object)
+            .await
+            .expect("the namespace is new");
+        Self {
+            kubernetes: kubernetes.clone(),
+            name,
+        }
     }
 
     pub fn name(&self) -> &str {
@@ -80,7 +85,9 @@ impl Drop for Namespace {
             }
         }
         let mut kubectl = Command::new("kubectl");
-        kubectl.args(["delete", "namespace", &self.name, "--wait=false"]).stdout(Stdio::null());
+        kubectl
+            .args(["delete", "namespace", &self.name, "--wait=false"])
+            .stdout(Stdio::null());
         if let Err(error) = kubectl.status() {
             eprintln!("namespace {} stays: {error}", self.name);
         }

@@ -12,7 +12,11 @@ pub async fn until<T>(what: &str, patience: Duration, mut ask: impl AsyncFnMut()
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(start.elapsed() < patience, "waited {} s in vain for: {what}", patience.as_secs());
+        assert!(
+            start.elapsed() < patience,
+            "waited {} s in vain for: {what}",
+            patience.as_secs()
+        );
         tokio::time::sleep(POLL).await;
     }
 }
@@ -21,7 +25,11 @@ pub async fn until<T>(what: &str, patience: Duration, mut ask: impl AsyncFnMut()
 pub async fn throughout(what: &str, span: Duration, mut holds: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while start.elapsed() < span {
-        assert!(holds().await, "after {:.1} s no longer: {what}", start.elapsed().as_secs_f64());
+        assert!(
+            holds().await,
+            "after {:.1} s no longer: {what}",
+            start.elapsed().as_secs_f64()
+        );
         tokio::time::sleep(POLL).await;
     }
 }

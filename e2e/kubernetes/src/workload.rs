@@ -13,7 +13,8 @@ use taffrail_e2e::certificates::{Shown, Speech, Trust};
 use taffrail_e2e::chance::Chance;
 use taffrail_e2e::checker::{self, Report};
 use taffrail_e2e::history::{History, Recorder};
-use taffrail_e2e::load::{Doors, Load, Settings};
+pub use taffrail_e2e::load::Settings;
+use taffrail_e2e::load::{Doors, Load};
 use tempfile::TempDir;
 
 /// As many connections of each kind as a cluster of three would have.
@@ -49,17 +50,33 @@ pub struct Verdict {
     pub unreached: u64,
 }
 
+/// What stock etcd keeps its promises under too: every slot has one watcher, of everything from the first revision on.
+pub fn any_etcd() -> Settings {
+    Settings {
+        clients_per_member: 2,
+        lease_holders_per_member: 1,
+        watchers_per_member: 0,
+        operations_per_second: OPERATIONS_PER_SECOND,
+        // Members of stock etcd 3.6 come to differ by them.
+        old_reads_in_txns: false,
+        compactions: true,
+    }
+}
+
+/// More: watchers that come and go, begin in the past and in the future, and share streams, and old reads in
+/// transactions. Stock etcd now and then leaves such a stream without progress.
+pub fn thorough() -> Settings {
+    Settings {
+        watchers_per_member: 1,
+        old_reads_in_txns: true,
+        ..any_etcd()
+    }
+}
+
 impl Workload {
     /// `addresses` gives hosts with ports, and is asked before every connection: members come and go.
     pub fn start(addresses: impl Fn() -> Vec<String> + Send + Sync + 'static, tls: Option<Tls>) -> Result<Self> {
-        let settings = Settings {
-            clients_per_member: 2,
-            lease_holders_per_member: 1,
-            watchers_per_member: 1,
-            operations_per_second: OPERATIONS_PER_SECOND,
-            ..Settings::default()
-        };
-        Self::start_with(addresses, tls, settings)
+        Self::start_with(addresses, tls, any_etcd())
     }
 
     pub fn start_with(
@@ -70,7 +87,10 @@ impl Workload {
         let folder = tempfile::tempdir().context("no folder for the history")?;
         let recorder = Recorder::create(&folder.path().join("history.jsonl"))?;
         let doors = Doors::anyone(SLOTS, addresses, tls.map(|tls| tls.config()));
-        Ok(Self { load: Load::start(doors, recorder, &Chance::new(1), settings), folder })
+        Ok(Self {
+            load: Load::start(doors, recorder, &Chance::new(1), settings),
+            folder,
+        })
     }
 
     /// What happens to the cluster, told beside the history if a promise breaks.
@@ -86,7 +106,10 @@ impl Workload {
     /// Returns once `count` more requests were acknowledged.
     pub async fn goes_on(&self, count: u64, patience: Duration) {
         let goal = self.acknowledged() + count;
-        crate::wait::until("clients get answers", patience, async || (self.acknowledged() >= goal).then_some(())).await;
+        crate::wait::until("clients get answers", patience, async || {
+            (self.acknowledged() >= goal).then_some(())
+        })
+        .await;
     }
 
     /// Ends the clients once every watcher has heard everything, and judges. The history of a broken run is kept.
@@ -101,7 +124,14 @@ impl Workload {
             eprintln!("{report}\nhistory in {}", self.folder.keep().display());
         }
         let (acknowledged, failed_requests, unreached) = (totals.ok, totals.unknown, totals.unreached);
-        Ok(Verdict { is_clean, report, longest_write_pause, acknowledged, failed_requests, unreached })
+        Ok(Verdict {
+            is_clean,
+            report,
+            longest_write_pause,
+            acknowledged,
+            failed_requests,
+            unreached,
+        })
     }
 }
 

@@ -41,15 +41,17 @@ fn claim(name: &str, size: &str) -> String {
     )
 }
 
-const SERVICE: &str =
-    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n---\n";
+const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}\n---\n";
 
 async fn is_ready(namespace: &Namespace, name: &str) {
     let pods: Api<Pod> = namespace.api();
     wait::until(&format!("pod {name} is ready"), PATIENCE, async || {
         let pod = pods.get_opt(name).await.ok()??;
         let conditions = pod.status?.conditions?;
-        conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True").then_some(())
+        conditions
+            .iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+            .then_some(())
     })
     .await;
 }
@@ -62,14 +64,22 @@ async fn nodes_are_ready() {
     assert!(!nodes.items.is_empty());
     for node in nodes {
         let conditions = node.status.clone().unwrap_or_default().conditions.unwrap_or_default();
-        assert!(conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True"), "{}", node.name_any());
+        assert!(
+            conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True"),
+            "{}",
+            node.name_any()
+        );
     }
 }
 
 #[tokio::test]
 async fn a_pod_that_may_do_nothing_writes_to_its_volume() {
     let namespace = Kubernetes::from_env().await.namespace().await;
-    let pod = pod("writer", ", {name: data, mountPath: /data}", ", {name: data, persistentVolumeClaim: {claimName: data}}");
+    let pod = pod(
+        "writer",
+        ", {name: data, mountPath: /data}",
+        ", {name: data, persistentVolumeClaim: {claimName: data}}",
+    );
     namespace.apply(&(claim("data", "1Gi") + &pod)).await.unwrap();
     is_ready(&namespace, "writer").await;
     assert_eq!(namespace.exec("writer", &["id", "-u"]).await.unwrap().trim(), "1000");
@@ -80,17 +90,26 @@ async fn a_pod_that_may_do_nothing_writes_to_its_volume() {
 #[tokio::test]
 async fn a_pod_that_asks_for_too_much_is_refused() {
     let namespace = Kubernetes::from_env().await.namespace().await;
-    let refused = namespace.kubectl(&["run", "bad", "--image", CLIENT, "--privileged"]).await.unwrap_err();
+    let refused = namespace
+        .kubectl(&["run", "bad", "--image", CLIENT, "--privileged"])
+        .await
+        .unwrap_err();
     assert!(refused.said.contains("violates PodSecurity"), "{refused}");
 }
 
 #[tokio::test]
 async fn names_and_services_lead_to_pods() {
     let namespace = Kubernetes::from_env().await.namespace().await;
-    namespace.apply(&(SERVICE.to_owned() + &pod("one", "", ""))).await.unwrap();
+    namespace
+        .apply(&(SERVICE.to_owned() + &pod("one", "", "")))
+        .await
+        .unwrap();
     is_ready(&namespace, "one").await;
     let inside = async || namespace.exec("one", &["wget", "-q", "-O-", "http://web"]).await.ok();
-    assert_eq!(wait::until("the service answers a pod", PATIENCE, inside).await, "one\n");
+    assert_eq!(
+        wait::until("the service answers a pod", PATIENCE, inside).await,
+        "one\n"
+    );
     let address = format!("web.{}.svc.cluster.local:80", namespace.name());
     let outside = async || tokio::net::TcpStream::connect(&address).await.ok();
     wait::until("the service answers the test", PATIENCE, outside).await;
@@ -110,11 +129,21 @@ async fn an_eviction_waits_for_the_budget() {
     let namespace = Kubernetes::from_env().await.namespace().await;
     let budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\n\
                   spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}\n---\n";
-    namespace.apply(&(budget.to_owned() + &pod("one", "", "") + &pod("two", "", ""))).await.unwrap();
+    namespace
+        .apply(&(budget.to_owned() + &pod("one", "", "") + &pod("two", "", "")))
+        .await
+        .unwrap();
     is_ready(&namespace, "one").await;
     is_ready(&namespace, "two").await;
     let budgets: Api<PodDisruptionBudget> = namespace.api();
-    let allowed = async || budgets.get("web").await.ok()?.status.filter(|status| status.disruptions_allowed == Some(1));
+    let allowed = async || {
+        budgets
+            .get("web")
+            .await
+            .ok()?
+            .status
+            .filter(|status| status.disruptions_allowed == Some(1))
+    };
     wait::until("one may go", PATIENCE, allowed).await;
     evict(&namespace, "one").await.unwrap();
     let refused = evict(&namespace, "two").await.unwrap_err();
@@ -124,15 +153,31 @@ async fn an_eviction_waits_for_the_budget() {
 #[tokio::test]
 async fn a_volume_grows_while_it_is_used_and_goes_with_its_claim() {
     let namespace = Kubernetes::from_env().await.namespace().await;
-    let pod = pod("user", ", {name: data, mountPath: /data}", ", {name: data, persistentVolumeClaim: {claimName: data}}");
+    let pod = pod(
+        "user",
+        ", {name: data, mountPath: /data}",
+        ", {name: data, persistentVolumeClaim: {claimName: data}}",
+    );
     namespace.apply(&(claim("data", "1Gi") + &pod)).await.unwrap();
     is_ready(&namespace, "user").await;
     namespace.apply(&claim("data", "2Gi")).await.unwrap();
     let claims: Api<PersistentVolumeClaim> = namespace.api();
-    let grown = async || claims.get("data").await.ok()?.status?.capacity?.remove("storage").filter(|size| size.0 == "2Gi");
+    let grown = async || {
+        claims
+            .get("data")
+            .await
+            .ok()?
+            .status?
+            .capacity?
+            .remove("storage")
+            .filter(|size| size.0 == "2Gi")
+    };
     wait::until("the claim has 2Gi", PATIENCE, grown).await;
     let volume = claims.get("data").await.unwrap().spec.unwrap().volume_name.unwrap();
     namespace.kubectl(&["delete", "pod/user", "pvc/data"]).await.unwrap();
     let volumes: Api<PersistentVolume> = Api::all(namespace.kubernetes.client.clone());
-    wait::until("the volume is gone", PATIENCE, async || volumes.get_opt(&volume).await.ok()?.is_none().then_some(())).await;
+    wait::until("the volume is gone", PATIENCE, async || {
+        volumes.get_opt(&volume).await.ok()?.is_none().then_some(())
+    })
+    .await;
 }

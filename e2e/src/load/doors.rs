@@ -29,12 +29,19 @@ enum Kind {
     /// Slot for slot: a client knows which member it asks.
     Members(Vec<String>),
     /// Members come and go: whoever is reached, as with any client that is given many endpoints.
-    Anyone { addresses: Addresses, turn: AtomicUsize, tls: Option<Arc<ClientConfig>> },
+    Anyone {
+        addresses: Addresses,
+        turn: AtomicUsize,
+        tls: Option<Arc<ClientConfig>>,
+    },
 }
 
 impl From<Vec<String>> for Doors {
     fn from(urls: Vec<String>) -> Self {
-        Self { slots: urls.len(), kind: Kind::Members(urls) }
+        Self {
+            slots: urls.len(),
+            kind: Kind::Members(urls),
+        }
     }
 }
 
@@ -46,7 +53,10 @@ impl Doors {
         tls: Option<Arc<ClientConfig>>,
     ) -> Self {
         let (addresses, turn) = (Box::new(addresses), AtomicUsize::new(0));
-        Self { slots, kind: Kind::Anyone { addresses, turn, tls } }
+        Self {
+            slots,
+            kind: Kind::Anyone { addresses, turn, tls },
+        }
     }
 
     pub fn slots(&self) -> usize {

@@ -46,9 +46,13 @@ impl Definitions {
         for file in FILES {
             // Not merged with what an older version said: the whole of it is ours.
             let words = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-            taffrail_e2e_kubernetes::run("kubectl", &words, Some(file)).await.expect("the CRD is valid");
+            taffrail_e2e_kubernetes::run("kubectl", &words, Some(file))
+                .await
+                .expect("the CRD is valid");
         }
-        let definitions = Self { namespace: kubernetes.namespace().await };
+        let definitions = Self {
+            namespace: kubernetes.namespace().await,
+        };
         wait::until("EtcdClusters can be listed", PATIENCE, async || {
             definitions.api("EtcdCluster").list(&Default::default()).await.ok()
         })
@@ -58,19 +62,36 @@ impl Definitions {
 
     fn api(&self, kind: &str) -> Api<DynamicObject> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("etcd.taffrail.dev", "v1alpha1", kind));
-        Api::namespaced_with(self.namespace.kubernetes.client.clone(), self.namespace.name(), &resource)
+        Api::namespaced_with(
+            self.namespace.kubernetes.client.clone(),
+            self.namespace.name(),
+            &resource,
+        )
     }
 
     /// Everything that is said against an EtcdCluster; nothing if it is taken.
     pub async fn refusals(&self, name: &str, spec: &str) -> Vec<Refusal> {
-        let params = PostParams { dry_run: true, ..PostParams::default() };
-        told(self.api("EtcdCluster").create(&params, &object("EtcdCluster", name, spec)).await)
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        told(
+            self.api("EtcdCluster")
+                .create(&params, &object("EtcdCluster", name, spec))
+                .await,
+        )
     }
 
     pub async fn refused(&self, row: &Row) -> Vec<Refusal> {
         let said = self.refusals("tried", row.spec).await;
-        let expected = said.iter().any(|it| it.field == row.field && it.message.contains(row.message));
-        assert!(expected, "{}\n  expected {}: {}\n  got {said:#?}", row.spec, row.field, row.message);
+        let expected = said
+            .iter()
+            .any(|it| it.field == row.field && it.message.contains(row.message));
+        assert!(
+            expected,
+            "{}\n  expected {}: {}\n  got {said:#?}",
+            row.spec, row.field, row.message
+        );
         said
     }
 
@@ -81,7 +102,9 @@ impl Definitions {
 
     pub async fn refused_update(&self, update: &Update) -> Refusal {
         let said = self.update(update).await;
-        let expected = said.iter().find(|it| it.field == update.field && it.message.contains(update.message));
+        let expected = said
+            .iter()
+            .find(|it| it.field == update.field && it.message.contains(update.message));
         let what = || format!("{} -> {}: {said:#?}", update.before, update.after);
         expected.unwrap_or_else(|| panic!("{}", what())).clone()
     }
@@ -95,11 +118,25 @@ impl Definitions {
     async fn update(&self, update: &Update) -> Vec<Refusal> {
         let api = self.api(update.kind);
         let name = format!("changed-{}", update.kind.to_lowercase());
-        let made = api.create(&PostParams::default(), &object(update.kind, &name, update.before)).await;
+        let made = api
+            .create(&PostParams::default(), &object(update.kind, &name, update.before))
+            .await;
         let made = made.unwrap_or_else(|error| panic!("{}: {error}", update.before));
         let change = Patch::Merge(json!({"spec": spec(update.after)}));
-        let said = told(api.patch(&made.name_any(), &PatchParams { dry_run: true, ..PatchParams::default() }, &change).await);
-        api.delete(&made.name_any(), &Default::default()).await.expect("it can go");
+        let said = told(
+            api.patch(
+                &made.name_any(),
+                &PatchParams {
+                    dry_run: true,
+                    ..PatchParams::default()
+                },
+                &change,
+            )
+            .await,
+        );
+        api.delete(&made.name_any(), &Default::default())
+            .await
+            .expect("it can go");
         said
     }
 }
@@ -119,8 +156,13 @@ fn written_out(value: Value) -> Value {
             None => items.into_iter().map(written_out).collect(),
         },
         Value::Object(fields) => match fields.keys().next().and_then(|key| size(key, "@@")) {
-            Some(count) => (0..count).map(|number: usize| (format!("key{number}"), json!("x"))).collect(),
-            None => fields.into_iter().map(|(key, field)| (key, written_out(field))).collect(),
+            Some(count) => (0..count)
+                .map(|number: usize| (format!("key{number}"), json!("x")))
+                .collect(),
+            None => fields
+                .into_iter()
+                .map(|(key, field)| (key, written_out(field)))
+                .collect(),
         },
         other => other,
     }
@@ -139,7 +181,13 @@ fn told(outcome: kube::Result<DynamicObject>) -> Vec<Refusal> {
         Err(kube::Error::Api(status)) => {
             let causes = status.details.clone().map(|details| details.causes).unwrap_or_default();
             assert!(!causes.is_empty(), "refused without a cause: {}", status.message);
-            causes.into_iter().map(|cause| Refusal { field: cause.field, message: cause.message }).collect()
+            causes
+                .into_iter()
+                .map(|cause| Refusal {
+                    field: cause.field,
+                    message: cause.message,
+                })
+                .collect()
         }
         Err(error) => panic!("the API server does not answer: {error}"),
     }

@@ -20,7 +20,10 @@ async fn every_bad_manifest_is_refused_with_its_field_and_reason() {
     for row in updates::BAD {
         said.push(definitions.refused_update(row).await);
     }
-    let untried: Vec<_> = schema::demands().into_iter().filter(|demand| !said.iter().any(|it| demand.is_met_by(it))).collect();
+    let untried: Vec<_> = schema::demands()
+        .into_iter()
+        .filter(|demand| !said.iter().any(|it| demand.is_met_by(it)))
+        .collect();
     assert!(untried.is_empty(), "no manifest breaks these:\n{untried:#?}");
 }
 
@@ -40,8 +43,16 @@ async fn names_that_make_no_dns_names_are_refused() {
     let definitions = Definitions::install().await;
     for name in ["9lives", "with.dot", &"a".repeat(41)] {
         let said = definitions.refusals(name, "{}").await;
-        assert!(said.iter().any(|Refusal { message, .. }| message.contains("at most 40 letters")), "{name}: {said:?}");
+        assert!(
+            said.iter()
+                .any(|Refusal { message, .. }| message.contains("at most 40 letters")),
+            "{name}: {said:?}"
+        );
     }
-    let row = Row { spec: "{}", field: "", message: "" };
+    let row = Row {
+        spec: "{}",
+        field: "",
+        message: "",
+    };
     definitions.taken(&row).await;
 }

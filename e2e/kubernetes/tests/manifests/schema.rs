@@ -24,7 +24,9 @@ impl Demand {
 fn starred(field: &str) -> String {
     let mut parts = field.split('[');
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |out, part| out + "[*]" + part.split_once(']').map_or("", |(_, rest)| rest))
+    parts.fold(first, |out, part| {
+        out + "[*]" + part.split_once(']').map_or("", |(_, rest)| rest)
+    })
 }
 
 /// Of fields that this project defines. What is Kubernetes' own, inside podTemplate, has no bounds in the schema.
@@ -53,19 +55,33 @@ fn gather(schema: &Value, field: &str, demands: &mut Vec<Demand>) {
 }
 
 fn is_kubernetes_own(field: &str, name: &str) -> bool {
-    let own = ["affinity", "imagePullSecrets", "resources", "tolerations", "topologySpreadConstraints"];
+    let own = [
+        "affinity",
+        "imagePullSecrets",
+        "resources",
+        "tolerations",
+        "topologySpreadConstraints",
+    ];
     field == "spec.podTemplate" && own.contains(&name)
 }
 
 fn rules(schema: &Value, field: &str, demands: &mut Vec<Demand>) {
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let message = rule["message"].as_str().expect("every rule has a message").to_owned();
-        demands.push(Demand { field: field.to_owned(), message });
+        demands.push(Demand {
+            field: field.to_owned(),
+            message,
+        });
     }
 }
 
 fn bounds(schema: &Value, field: &str, demands: &mut Vec<Demand>) {
-    let mut demand = |field: &str, message: String| demands.push(Demand { field: field.to_owned(), message });
+    let mut demand = |field: &str, message: String| {
+        demands.push(Demand {
+            field: field.to_owned(),
+            message,
+        })
+    };
     let number = |name: &str| schema[name].as_f64();
     if let Some(least) = number("minimum") {
         demand(field, format!("greater than or equal to {least}"));
@@ -88,6 +104,9 @@ fn bounds(schema: &Value, field: &str, demands: &mut Vec<Demand>) {
         demand(field, "Unsupported value".to_owned());
     }
     for name in schema["required"].as_array().into_iter().flatten() {
-        demand(&format!("{field}.{}", name.as_str().unwrap_or_default()), "Required value".to_owned());
+        demand(
+            &format!("{field}.{}", name.as_str().unwrap_or_default()),
+            "Required value".to_owned(),
+        );
     }
 }

@@ -20,8 +20,26 @@ pub const BAD: &[Update] = &[
 ];
 
 pub const GOOD: &[Update] = &[
-    Update { kind: "EtcdCluster", before: "{paused: true}", after: "{storage: {size: 9Gi}}", field: "", message: "" },
+    Update {
+        kind: "EtcdCluster",
+        before: "{paused: true}",
+        after: "{storage: {size: 9Gi}}",
+        field: "",
+        message: "",
+    },
     // The same size in other words.
-    Update { kind: "EtcdCluster", before: "{paused: true}", after: "{storage: {size: 8192Mi}}", field: "", message: "" },
-    Update { kind: "EtcdCluster", before: "{paused: true, replicas: 3}", after: "{replicas: 5}", field: "", message: "" },
+    Update {
+        kind: "EtcdCluster",
+        before: "{paused: true}",
+        after: "{storage: {size: 8192Mi}}",
+        field: "",
+        message: "",
+    },
+    Update {
+        kind: "EtcdCluster",
+        before: "{paused: true, replicas: 3}",
+        after: "{replicas: 5}",
+        field: "",
+        message: "",
+    },
 ];

@@ -24,7 +24,7 @@ pub use roll::is_outdated;
 pub use step::{Phase, Plan, Step, next_serial};
 pub use volumes::capacity_is_behind;
 
-use super::observe::Observed;
+use super::observe::{Member, Observed};
 use super::wanted::Wanted;
 
 /// Decides on one thing or leaves it to the next.
@@ -60,8 +60,12 @@ pub fn plan(seen: &Observed, wanted: &Wanted) -> Plan {
 }
 
 fn settled(seen: &Observed) -> Plan {
-    match seen.problems.first() {
-        Some(problem) => Plan::stuck(Phase::Invalid, format!("{}: {}", problem.reason, problem.message)),
+    if let Some(problem) = seen.problems.first() {
+        return Plan::stuck(Phase::Invalid, format!("{}: {}", problem.reason, problem.message));
+    }
+    let sick = |member: &Member| Some(format!("{}: {}", member.name(), member.why_unhealthy()?));
+    match seen.members.iter().find_map(sick) {
+        Some(why) => Plan::new(Phase::Degraded, Step::Nothing, why),
         None => Plan::new(Phase::Running, Step::Nothing, "all is as declared"),
     }
 }

@@ -66,9 +66,11 @@ impl Observed {
 }
 
 impl Member {
-    /// Its volume is the one that it was started with, or it never was.
+    /// Its volume is the one that it was started with, or it never was. One that is being deleted is as good as gone:
+    /// only the pod that still runs on it keeps it.
     pub fn has_its_data(&self) -> bool {
         match (&self.record.spec.volume_uid, &self.volume) {
+            (Some(_), Some(claim)) if claim.metadata.deletion_timestamp.is_some() => false,
             (Some(written), Some(claim)) => claim.metadata.uid.as_ref() == Some(written),
             (Some(_), None) => false,
             (None, _) => true,

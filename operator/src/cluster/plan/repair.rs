@@ -53,7 +53,7 @@ fn hopeless(seen: &Observed, wanted: &Wanted, roster: &Roster, member: &Member) 
         ));
     }
     if !member.has_its_data() {
-        return Some((LeavingReason::DataLost, "its volume claim has gone".into()));
+        return Some((LeavingReason::DataLost, "its volume claim has been deleted".into()));
     }
     if member.is_healthy() {
         return None;

@@ -22,6 +22,8 @@ pub enum Phase {
     Scaling,
     Updating,
     Repairing,
+    /// Nothing is to be done but to wait for a member that is not healthy.
+    Degraded,
     QuorumLost,
     Recovering,
     Hibernated,
@@ -137,6 +139,7 @@ impl Phase {
             Self::Scaling => "Scaling",
             Self::Updating => "Updating",
             Self::Repairing => "Repairing",
+            Self::Degraded => "Degraded",
             Self::QuorumLost => "QuorumLost",
             Self::Recovering => "Recovering",
             Self::Hibernated => "Hibernated",

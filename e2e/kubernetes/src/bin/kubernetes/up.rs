@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::args::Wishes;
 use crate::component::Component;
-use crate::node::{self, Node};
+use crate::node::{Node, config};
 use crate::state::State;
 use crate::wait::Progress;
 use crate::{addons, cgroup, control, host, images, kubeconfig, network, pki, space, wait};
@@ -62,9 +62,12 @@ pub fn go_on(state: &State) -> Result<ExitCode> {
 /// At once: most of the time goes into importing images.
 fn boot_all(nodes: &[Node<'_>], wishes: &Wishes, progress: &Progress) -> Result<()> {
     std::thread::scope(|scope| {
-        let boots: Vec<_> = nodes.iter().map(|node| scope.spawn(|| boot(node, wishes, progress))).collect();
-        let booted = boots.into_iter().map(|boot| boot.join());
-        booted.map(|result| result.unwrap_or_else(|_| bail!("a node's boot panicked"))).collect()
+        let boots: Vec<_> = nodes
+            .iter()
+            .map(|node| scope.spawn(|| boot(node, wishes, progress)))
+            .collect();
+        let mut booted = boots.into_iter().map(|boot| boot.join());
+        booted.try_for_each(|result| result.unwrap_or_else(|_| bail!("a node's boot panicked")))
     })
 }
 
@@ -90,7 +93,7 @@ fn join(state: &State, wishes: &Wishes, nodes: &[Node<'_>], progress: &Progress)
         wait_for_node(state, wishes, &node.name())?;
         progress.say(&format!("{} Ready", node.name()));
     }
-    Component::new("proxy", node::proxy_words(state, "node1", "proxy.json")?).start(state)?;
+    Component::new("proxy", config::proxy_words(state, "node1", "proxy.json")?).start(state)?;
     addons::wait(state, wishes)?;
     progress.say("cluster DNS ready");
     Ok(())
