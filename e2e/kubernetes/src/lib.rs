@@ -5,12 +5,14 @@
 //! own for tests, checked load on etcd clusters, and nodes that lose their power. Always holds: a test waits for
 //! conditions and never for time; what a test made goes with its namespace.
 
+mod addresses;
 mod handle;
 mod logs;
 mod namespace;
 pub mod wait;
 pub mod workload;
 
+pub use addresses::Addresses;
 pub use handle::{Error, Kubernetes, run};
 pub use namespace::Namespace;
 pub use workload::{Verdict, Workload};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use taffrail_e2e_kubernetes::{Kubernetes, Namespace, Workload, wait};
+use taffrail_e2e_kubernetes::workload::{Settings, any_etcd, thorough};
+use taffrail_e2e_kubernetes::{Addresses, Kubernetes, Namespace, Workload, wait};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const SERVER: &str = concat!("taffrail/server:", env!("CARGO_PKG_VERSION"));
@@ -59,7 +60,10 @@ spec:
 
 async fn found(namespace: &Namespace, image: &str) {
     let members: String = NAMES.iter().map(|name| member(name, image)).collect();
-    namespace.apply(&(SERVICE.to_owned() + &members)).await.unwrap();
+    namespace
+        .apply(&(SERVICE.to_owned() + &members))
+        .await
+        .expect("the members are valid");
     are_ready(namespace).await;
 }
 
@@ -76,41 +80,45 @@ async fn are_ready(namespace: &Namespace) {
     .await;
 }
 
-fn workload(namespace: &Namespace) -> Workload {
-    let domain = format!("etcd.{}.svc.cluster.local:2379", namespace.name());
-    let addresses = move || NAMES.iter().map(|name| format!("{name}.{domain}")).collect();
-    Workload::start(addresses, None).unwrap()
+async fn workload(namespace: &Namespace, settings: Settings) -> Workload {
+    let addresses = Addresses::of(namespace, "app=etcd", 2379);
+    Workload::start_with(move || addresses.now(), None, settings)
+        .await
+        .expect("a folder for the history")
 }
 
 /// One member after the other is deleted without grace and made again, while clients work.
-async fn members_may_be_killed(image: &str) {
+async fn members_may_be_killed(image: &str, settings: Settings) {
     let namespace = Kubernetes::from_env().await.namespace().await;
     found(&namespace, image).await;
-    let workload = workload(&namespace);
+    let workload = workload(&namespace, settings).await;
     workload.goes_on(200, PATIENCE).await;
     for name in NAMES {
         workload.note(&format!("{name} is killed"));
         namespace
             .kubectl(&["delete", "pod", name, "--grace-period=0", "--force"])
             .await
-            .unwrap();
+            .expect("the pod was there");
         workload.goes_on(50, PATIENCE).await;
-        namespace.apply(&member(name, image)).await.unwrap();
+        namespace
+            .apply(&member(name, image))
+            .await
+            .expect("the member is valid");
         are_ready(&namespace).await;
         workload.goes_on(50, PATIENCE).await;
     }
-    let verdict = workload.stop().await.unwrap().expect_clean();
+    let verdict = workload.stop().await.expect("the cluster answers").expect_clean();
     assert!(verdict.longest_write_pause < Duration::from_secs(15), "{verdict}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_members_are_killed_in_turn() {
-    members_may_be_killed(SERVER).await;
+    members_may_be_killed(SERVER, thorough()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_holds_for_stock_etcd() {
-    members_may_be_killed(STOCK).await;
+    members_may_be_killed(STOCK, any_etcd()).await;
 }
 
 /// The figures are those of an outage, and the verdict does not hide it.
@@ -118,7 +126,7 @@ async fn the_same_holds_for_stock_etcd() {
 async fn an_outage_shows_in_the_verdict() {
     let namespace = Kubernetes::from_env().await.namespace().await;
     found(&namespace, SERVER).await;
-    let workload = workload(&namespace);
+    let workload = workload(&namespace, thorough()).await;
     workload.goes_on(100, PATIENCE).await;
     namespace.kubectl(&["delete", "pod", "a", "b"]).await.unwrap();
     wait::throughout("time passes without a quorum", Duration::from_secs(3), async || true).await;
@@ -130,4 +138,16 @@ async fn an_outage_shows_in_the_verdict() {
     let verdict = workload.stop().await.unwrap().expect_clean();
     assert!(verdict.longest_write_pause > Duration::from_secs(3), "{verdict}");
     assert!(verdict.failed_requests > 0, "{verdict}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_load_explains_what_it_finds_from_the_first() {
+    let namespace = Kubernetes::from_env().await.namespace().await;
+    found(&namespace, SERVER).await;
+    for _ in 0..2 {
+        let workload = workload(&namespace, thorough()).await;
+        workload.goes_on(150, PATIENCE).await;
+        let verdict = workload.stop().await.unwrap().expect_clean();
+        assert!(verdict.acknowledged >= 150, "{verdict}");
+    }
 }

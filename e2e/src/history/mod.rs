@@ -8,6 +8,7 @@ mod key;
 mod operation;
 mod recorder;
 pub mod show;
+mod since;
 mod table;
 mod value;
 mod watch;

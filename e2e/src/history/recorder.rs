@@ -36,11 +36,16 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn create(path: &Path) -> Result<Self> {
+        Self::numbering_from(1, path)
+    }
+
+    /// With other numbers than an earlier run on the same cluster had.
+    pub fn numbering_from(first: u64, path: &Path) -> Result<Self> {
         let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self {
             clock: Clock::start(),
             file: Arc::new(Mutex::new(BufWriter::new(file))),
-            ids: Arc::new(AtomicU64::new(1)),
+            ids: Arc::new(AtomicU64::new(first)),
         })
     }
 

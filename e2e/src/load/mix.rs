@@ -121,7 +121,9 @@ impl Mix<'_> {
     pub fn past(&mut self) -> i64 {
         let floor = self.shared.compacted() - if self.chance.percent(5) { 20 } else { 0 };
         let newest = self.shared.newest();
-        (newest - self.chance.below(PAST_REVISIONS) as i64).max(floor).max(1)
+        (newest - self.chance.below(PAST_REVISIONS) as i64)
+            .max(floor)
+            .max(self.shared.settings.base)
     }
 
     fn any_key(&mut self) -> Key {

@@ -6,6 +6,7 @@
 //! knows every write.
 
 mod call;
+mod clear;
 mod clients;
 mod compactor;
 mod connection;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::task::JoinSet;
 
+pub use clear::clear;
 pub use doors::Doors;
 pub use figures::{Figures, Totals};
 pub use reader::Reader;

@@ -32,6 +32,8 @@ pub struct Settings {
     pub old_reads_in_txns: bool,
     /// Compactions now and then.
     pub compactions: bool,
+    /// The revision the cluster is at when the run begins, with none of the keys that are used: 1 if it is new.
+    pub base: i64,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             operations_per_second: 400,
             old_reads_in_txns: true,
             compactions: true,
+            base: 1,
         }
     }
 }
@@ -69,9 +72,9 @@ impl Shared {
             recorder,
             settings,
             figures: Figures::default(),
-            newest: AtomicI64::new(1),
-            collected: AtomicI64::new(1),
-            compacted: AtomicI64::new(0),
+            newest: AtomicI64::new(settings.base),
+            collected: AtomicI64::new(settings.base),
+            compacted: AtomicI64::new(if settings.base > 1 { settings.base } else { 0 }),
             writing: AtomicBool::new(true),
             listen_until: watch::channel(None).0,
         }

@@ -23,7 +23,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 pub async fn collect(shared: Arc<Shared>, member: usize) {
     let everything = Wish {
         span: Span::all(),
-        start: 1,
+        start: shared.settings.base + 1,
         prev: true,
     };
     let mut listener = Listener::new(&shared, vec![everything], Connection::new(member));
@@ -65,7 +65,7 @@ fn wish(shared: &Shared, chance: &mut Chance) -> Wish {
         0 => 0,
         // Asked after the newest: the last writes, which come once writing is over, go past what was wished before.
         1 if shared.is_writing() => newest + chance.below(FUTURE_REVISIONS) as i64,
-        _ => (newest - chance.below(2 * PAST_REVISIONS) as i64).max(1),
+        _ => (newest - chance.below(2 * PAST_REVISIONS) as i64).max(shared.settings.base + 1),
     };
     Wish {
         span,

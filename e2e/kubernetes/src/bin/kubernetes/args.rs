@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
+use crate::network::NODES_MAX;
+
 #[derive(Debug, Parser)]
 #[command(about = "A real Kubernetes on this machine, in namespaces of its own")]
 pub struct Args {
@@ -73,7 +75,7 @@ pub struct Wishes {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub members: u8,
     /// Nodes that run pods.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(NODES_MAX)))]
     pub nodes: u8,
     /// The programs that e2e/tools/build makes.
     #[arg(long, env = "TAFFRAIL_TOOLS", default_value = "target/tools/bin")]

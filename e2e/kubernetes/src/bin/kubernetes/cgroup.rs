@@ -10,9 +10,17 @@ use crate::state::State;
 use crate::wait;
 
 const ROOT: &str = "/sys/fs/cgroup";
+const PREFIX: &str = "taffrail-";
 
 /// One per controller with cgroup v1, and a single one with v2.
 fn hierarchies() -> Vec<PathBuf> {
+    let mut all = mounted();
+    all.retain(|path| !path.ends_with("unified"));
+    all
+}
+
+/// The same, and with v1 the one without controllers, which runc uses too.
+fn mounted() -> Vec<PathBuf> {
     if Path::new(ROOT).join("cgroup.controllers").exists() {
         return vec![ROOT.into()];
     }
@@ -21,8 +29,21 @@ fn hierarchies() -> Vec<PathBuf> {
         .flatten()
         .flatten()
         .map(|entry| entry.path());
-    let real = |path: &PathBuf| path.join("cgroup.procs").exists() && !path.is_symlink() && !path.ends_with("unified");
-    entries.filter(real).collect()
+    entries
+        .filter(|path| path.join("cgroup.procs").exists() && !path.is_symlink())
+        .collect()
+}
+
+/// Whether clusters are left on this machine, of any state folder.
+pub fn are_left() -> bool {
+    let entries = mounted()
+        .into_iter()
+        .filter_map(|path| fs::read_dir(path).ok())
+        .flatten()
+        .flatten();
+    entries
+        .map(|entry| entry.file_name())
+        .any(|name| name.to_string_lossy().starts_with(PREFIX))
 }
 
 /// The subtree of a state folder, as kubelet is told: two clusters side by side do not meet.
@@ -33,7 +54,7 @@ pub fn name(state: &State) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    format!("/taffrail-{name}")
+    format!("/{PREFIX}{name}")
 }
 
 /// Makes `group`, such as `/a/b`, everywhere.
@@ -72,7 +93,7 @@ pub fn enter(group: &str) -> String {
 
 /// Processes that end leave their groups a moment later.
 pub fn remove(group: &str) -> Result<()> {
-    for hierarchy in hierarchies() {
+    for hierarchy in mounted() {
         let path = hierarchy.join(group.trim_matches('/'));
         wait::until("cgroups become empty", Duration::from_secs(20), || remove_tree(&path))?;
     }

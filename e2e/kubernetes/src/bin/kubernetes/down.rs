@@ -13,7 +13,9 @@ pub fn down(state: &State, wipe: bool) -> Result<ExitCode> {
     host::must_be_root()?;
     space::destroy(state, "cluster")?;
     cgroup::remove(&cgroup::name(state))?;
-    host::restore_sysctls(state)?;
+    if !cgroup::are_left() {
+        host::restore_sysctls()?;
+    }
     for folder in ["pid", "hold"] {
         remove(state, folder)?;
     }

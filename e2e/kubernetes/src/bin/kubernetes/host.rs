@@ -6,7 +6,6 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::args::Wishes;
-use crate::state::State;
 
 /// Debian package of each program that is not built here.
 const PACKAGES: [(&str, &str); 7] = [
@@ -27,6 +26,8 @@ const FOLDERS: [&str; 6] = [
     "/bin",
 ];
 pub const CNI_PLUGINS: &str = "/usr/lib/cni";
+/// Where they are kept while any cluster is up.
+const SAVED: &str = "/run/taffrail-kubernetes.sysctls";
 /// kubelet writes these for the whole machine, whatever namespaces it is in.
 const SYSCTLS: [&str; 6] = [
     "vm/overcommit_memory",
@@ -116,28 +117,27 @@ fn sysctl(name: &str) -> PathBuf {
     Path::new("/proc/sys").join(name)
 }
 
-/// Only once: after a `down` that was never run the machine's own values are those of the first time.
-pub fn save_sysctls(state: &State) -> Result<()> {
-    if state.exists("sysctls") {
+/// Only if nobody has: the machine's own values are those before the first cluster.
+pub fn save_sysctls() -> Result<()> {
+    if Path::new(SAVED).exists() {
         return Ok(());
     }
     let lines = SYSCTLS.iter().filter_map(|name| {
         let value = std::fs::read_to_string(sysctl(name)).ok()?;
         Some(format!("{name} {}\n", value.trim()))
     });
-    state.write("sysctls", &lines.collect::<String>())?;
-    Ok(())
+    std::fs::write(SAVED, lines.collect::<String>()).with_context(|| format!("cannot write {SAVED}"))
 }
 
-pub fn restore_sysctls(state: &State) -> Result<()> {
-    let Ok(saved) = state.read("sysctls") else {
+/// After the last cluster.
+pub fn restore_sysctls() -> Result<()> {
+    let Ok(saved) = std::fs::read_to_string(SAVED) else {
         return Ok(());
     };
     for (name, value) in saved.lines().filter_map(|line| line.split_once(' ')) {
         std::fs::write(sysctl(name), value).with_context(|| format!("cannot restore {name}"))?;
     }
-    state.forget("sysctls");
-    Ok(())
+    std::fs::remove_file(SAVED).with_context(|| format!("cannot delete {SAVED}"))
 }
 
 /// Runs a program to its end.

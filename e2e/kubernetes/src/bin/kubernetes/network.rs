@@ -13,6 +13,8 @@ pub const SERVICES: &str = "10.96.0.0/16";
 pub const API_SERVICE: &str = "10.96.0.1";
 pub const DNS_SERVICE: &str = "10.96.0.10";
 pub const PODS: &str = "10.244.0.0/16";
+/// Their addresses and certificates are set apart beforehand.
+pub const NODES_MAX: u8 = 9;
 const BRIDGE: &str = "lan";
 
 pub fn address(node: u8) -> String {

@@ -29,8 +29,8 @@ const CLIENTS: [(&str, &str, &str); 5] = [
     ("proxy", "", "system:kube-proxy"),
 ];
 
-/// Once per state folder: what was issued stays valid over `down` and `up`.
-pub fn issue_all(state: &State, nodes: u8) -> Result<()> {
+/// Once per state folder: what was issued stays valid over `down` and `up`, also if there are more nodes then.
+pub fn issue_all(state: &State) -> Result<()> {
     if state.exists("pki/done") {
         return Ok(());
     }
@@ -47,7 +47,7 @@ pub fn issue_all(state: &State, nodes: u8) -> Result<()> {
     for (file, organization, name) in CLIENTS {
         issue(state, &authority, file, (organization, name), &[], &[])?;
     }
-    for node in 1..=nodes {
+    for node in 1..=network::NODES_MAX {
         let name = format!("node{node}");
         let subject = ("system:nodes", &*format!("system:node:{name}"));
         issue(

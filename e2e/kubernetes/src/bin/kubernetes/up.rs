@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::args::Wishes;
 use crate::component::Component;
-use crate::node::{self, Node};
+use crate::node::{Node, config};
 use crate::state::State;
 use crate::wait::Progress;
 use crate::{addons, cgroup, control, host, images, kubeconfig, network, pki, space, wait};
@@ -23,7 +23,7 @@ pub fn begin(state: &State, mut wishes: Wishes) -> Result<ExitCode> {
         "a cluster is up in {}: `kubernetes down`",
         state.dir().display()
     );
-    host::save_sysctls(state)?;
+    host::save_sysctls()?;
     state.keep_wishes(&wishes)?;
     state.write(
         "resolv.conf",
@@ -32,7 +32,7 @@ pub fn begin(state: &State, mut wishes: Wishes) -> Result<ExitCode> {
     state.write("nowhere.conf", "nameserver 127.0.0.1\n")?;
     let names = format!("mount --bind {} /etc/resolv.conf", state.text("resolv.conf"));
     space::create(state, "cluster", &format!("{}/control", cgroup::name(state)), &names)?;
-    let words = ["--state", &state.text(""), "inside"].map(str::to_owned);
+    let words = ["--state", &state.dir().display().to_string(), "inside"].map(str::to_owned);
     let own = std::env::current_exe()?.display().to_string();
     space::run(state, &own, &words).context("the cluster's namespaces cannot be entered")
 }
@@ -43,7 +43,7 @@ pub fn go_on(state: &State) -> Result<ExitCode> {
     let progress = Progress::start();
     let nodes: Vec<_> = (1..=wishes.nodes).map(|number| Node::of(state, number)).collect();
     network::make()?;
-    pki::issue_all(state, wishes.nodes)?;
+    pki::issue_all(state)?;
     kubeconfig::write_all(state, wishes.nodes)?;
     control::start_datastore(state, &wishes)?;
     control::start_api(state, &wishes)?;
@@ -66,10 +66,8 @@ fn boot_all(nodes: &[Node<'_>], wishes: &Wishes, progress: &Progress) -> Result<
             .iter()
             .map(|node| scope.spawn(|| boot(node, wishes, progress)))
             .collect();
-        let booted = boots.into_iter().map(|boot| boot.join());
-        booted
-            .map(|result| result.unwrap_or_else(|_| bail!("a node's boot panicked")))
-            .collect()
+        let mut booted = boots.into_iter().map(|boot| boot.join());
+        booted.try_for_each(|result| result.unwrap_or_else(|_| bail!("a node's boot panicked")))
     })
 }
 
@@ -95,7 +93,7 @@ fn join(state: &State, wishes: &Wishes, nodes: &[Node<'_>], progress: &Progress)
         wait_for_node(state, wishes, &node.name())?;
         progress.say(&format!("{} Ready", node.name()));
     }
-    Component::new("proxy", node::proxy_words(state, "node1", "proxy.json")?).start(state)?;
+    Component::new("proxy", config::proxy_words(state, "node1", "proxy.json")?).start(state)?;
     addons::wait(state, wishes)?;
     progress.say("cluster DNS ready");
     Ok(())

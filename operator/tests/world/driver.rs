@@ -1,0 +1,355 @@
+//! Runs an operator in a world: once, with its death at every write, or beside another.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt::Display;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kube::runtime::controller::Action;
+use taffrail_crds::EtcdCluster;
+use taffrail_operator::context::Context;
+
+use super::api::client;
+use super::{FakeEtcd, Flavour, Incarnation, Summary, World};
+
+/// Passes without a change after which nothing more is expected.
+const QUIET_PASSES: usize = 3;
+
+/// The operator's reconciliation of one EtcdCluster.
+pub type Reconcile =
+    Arc<dyn Fn(Arc<EtcdCluster>, Arc<Context>) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Production code as a [`Reconcile`].
+pub fn operator<F, W, E>(reconcile: F) -> Reconcile
+where
+    F: Fn(Arc<EtcdCluster>, Arc<Context>) -> W + Send + Sync + 'static,
+    W: Future<Output = Result<Action, E>> + Send + 'static,
+    E: Display,
+{
+    Arc::new(move |cluster, context| {
+        reconcile(cluster, context)
+            .map(|outcome| outcome.map(drop).map_err(|error| error.to_string()))
+            .boxed()
+    })
+}
+
+/// Runs a test in a runtime of one thread in which time passes only when nothing else can happen.
+pub fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build();
+    runtime.expect("a runtime").block_on(test);
+}
+
+/// One life of the operator, with what it remembers.
+#[derive(Clone)]
+pub struct Life {
+    pub incarnation: Arc<Incarnation>,
+    pub context: Arc<Context>,
+    reconcile: Reconcile,
+}
+
+impl Life {
+    pub fn begin(world: &World, incarnation: Incarnation, reconcile: &Reconcile) -> Self {
+        let incarnation = Arc::new(incarnation);
+        let etcd = FakeEtcd {
+            world: world.clone(),
+            incarnation: incarnation.clone(),
+        };
+        let settings = world.state().settings.clone();
+        let context = context(client(world, &incarnation), Arc::new(etcd), world.clock(), settings);
+        Self {
+            incarnation,
+            context: Arc::new(context),
+            reconcile: reconcile.clone(),
+        }
+    }
+
+    /// Reconciles every EtcdCluster once. False if it died over it.
+    pub async fn pass(&self, world: &World) -> bool {
+        for cluster in clusters(world) {
+            let name = cluster.metadata.name.clone().unwrap_or_default();
+            let reconciliation = tokio::spawn((self.reconcile)(Arc::new(cluster), self.context.clone()));
+            let stop = reconciliation.abort_handle();
+            let outcome = tokio::select! {
+                outcome = reconciliation => outcome,
+                () = self.incarnation.died() => {
+                    stop.abort();
+                    return false;
+                }
+            };
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => world.state().note(format!("{name}: {error}")),
+                Err(panic) => panic!("the operator panicked: {panic}\n{}", world.trace()),
+            }
+        }
+        true
+    }
+}
+
+fn context(
+    client: kube::Client,
+    etcd: Arc<dyn taffrail_operator::etcd::Etcd>,
+    clock: taffrail_operator::context::Clock,
+    settings: taffrail_operator::context::Settings,
+) -> Context {
+    Context {
+        client,
+        etcd,
+        clock,
+        settings: Arc::new(settings),
+    }
+}
+
+fn clusters(world: &World) -> Vec<EtcdCluster> {
+    let parse = |object| serde_json::from_value(object).expect("an EtcdCluster");
+    world.all("EtcdCluster").into_iter().map(parse).collect()
+}
+
+/// How far a life led.
+#[derive(Debug)]
+pub enum End {
+    /// Nothing changes any more and the goal is reached, after so many passes.
+    Converged(usize),
+    Died,
+}
+
+/// What has to be the case at the end; what is not, in words.
+pub type Goal = Arc<dyn Fn(&World) -> Result<(), String> + Send + Sync>;
+
+/// Pass, tick, pass, tick, until the goal is reached and all is quiet.
+pub async fn converge(world: &World, life: &Life, goal: &Goal, passes_max: usize) -> Result<End, String> {
+    let mut quiet = 0;
+    for pass in 0..passes_max {
+        let before = fingerprint(world);
+        if !life.pass(world).await {
+            return Ok(End::Died);
+        }
+        world.tick();
+        quiet = if fingerprint(world) == before && goal(world).is_ok() {
+            quiet + 1
+        } else {
+            0
+        };
+        if quiet == QUIET_PASSES {
+            return Ok(End::Converged(pass));
+        }
+    }
+    let why = goal(world).err().unwrap_or_else(|| "it never came to rest".into());
+    Err(format!("after {passes_max} passes: {why}\n{}", world.trace()))
+}
+
+/// Everything but what changes by itself: times, status, versions of objects.
+fn fingerprint(world: &World) -> u64 {
+    let state = world.state();
+    let mut hasher = DefaultHasher::new();
+    for (key, object) in state
+        .api
+        .objects
+        .iter()
+        .filter(|(key, _)| !matches!(key.kind, "Event" | "Lease"))
+    {
+        let mut object = object.clone();
+        object.as_object_mut().expect("an object").remove("status");
+        object["metadata"]
+            .as_object_mut()
+            .expect("metadata")
+            .remove("resourceVersion");
+        (key, object.to_string()).hash(&mut hasher);
+    }
+    for history in &state.histories {
+        history
+            .members
+            .iter()
+            .for_each(|(id, member)| (id, member.is_learner).hash(&mut hasher));
+        history.auth.hash(&mut hasher);
+    }
+    state.processes.keys().for_each(|uid| uid.hash(&mut hasher));
+    hasher.finish()
+}
+
+/// A world that is at rest, what happens to it, and what has to become of it.
+#[derive(Clone)]
+pub struct Scenario {
+    pub name: &'static str,
+    /// It is never touched: every run has its own copy.
+    pub begin: World,
+    pub disturb: Arc<dyn Fn(&World) + Send + Sync>,
+    pub goal: Goal,
+    pub passes_max: usize,
+}
+
+impl Scenario {
+    /// Another one that begins where this one ends.
+    pub async fn then(
+        self,
+        reconcile: &Reconcile,
+        name: &'static str,
+        disturb: impl Fn(&World) + Send + Sync + 'static,
+        goal: impl Fn(&World) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        let (world, _, _) = self.once(reconcile).await;
+        Self {
+            name,
+            begin: world,
+            disturb: Arc::new(disturb),
+            goal: Arc::new(goal),
+            passes_max: self.passes_max,
+        }
+    }
+
+    fn disturbed(&self) -> World {
+        let world = self.begin.fork();
+        (self.disturb)(&world);
+        world
+    }
+
+    /// Undisturbed by deaths: the world at the end, the writes that changed something, and the passes.
+    pub async fn once(&self, reconcile: &Reconcile) -> (World, Vec<usize>, usize) {
+        let world = self.disturbed();
+        let life = Life::begin(&world, Incarnation::immortal("operator"), reconcile);
+        let passes = match converge(&world, &life, &self.goal, self.passes_max).await {
+            Ok(End::Converged(passes)) => passes,
+            other => panic!("{}: {other:?}", self.name),
+        };
+        self.check(&world, "undisturbed");
+        (world, life.incarnation.effective_writes(), passes)
+    }
+
+    fn check(&self, world: &World, how: &str) {
+        let violations = world.violations();
+        assert!(
+            violations.is_empty(),
+            "{}, {how}: {violations:#?}\n{}",
+            self.name,
+            world.trace()
+        );
+    }
+}
+
+/// What was shown by a scenario.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub writes: usize,
+    pub runs: usize,
+    pub passes: usize,
+}
+
+/// The operator dies at each of its writes, in both flavours; another takes over. The end is the same, and nothing
+/// happens on the way that must not.
+pub async fn exhaustively(scenario: &Scenario, reconcile: &Reconcile) -> Shown {
+    let (world, writes, passes) = scenario.once(reconcile).await;
+    let expected = Summary::of(&world);
+    for write in &writes {
+        for flavour in [Flavour::Before, Flavour::After] {
+            let how = format!("killed {flavour:?} write {write}");
+            let world = killed_at(scenario, reconcile, *write, flavour, &how).await;
+            scenario.check(&world, &how);
+            let end = Summary::of(&world);
+            assert_eq!(end, expected, "{}, {how}\n{}", scenario.name, world.trace());
+        }
+    }
+    Shown {
+        writes: writes.len(),
+        runs: writes.len() * 2,
+        passes,
+    }
+}
+
+async fn killed_at(scenario: &Scenario, reconcile: &Reconcile, write: usize, flavour: Flavour, how: &str) -> World {
+    let world = scenario.disturbed();
+    let first = Life::begin(&world, Incarnation::mortal("first", write, flavour), reconcile);
+    let failed = |why: String| -> End { panic!("{}, {how}: {why}", scenario.name) };
+    let end = converge(&world, &first, &scenario.goal, scenario.passes_max)
+        .await
+        .unwrap_or_else(failed);
+    if matches!(end, End::Died) {
+        world.tick();
+        let second = Life::begin(&world, Incarnation::immortal("second"), reconcile);
+        converge(&world, &second, &scenario.goal, scenario.passes_max)
+            .await
+            .unwrap_or_else(failed);
+    }
+    world
+}
+
+/// Two operators at once, neither of which knows of the other; every call of theirs comes in an order that `seed`
+/// makes. The end is that of one operator alone.
+pub async fn two_operators(scenario: &Scenario, reconcile: &Reconcile, seed: u64) {
+    let (world, _, _) = scenario.once(reconcile).await;
+    let expected = Summary::of(&world);
+    let world = scenario.disturbed();
+    world.state().memory.several_operators = true;
+    let lives = ["one", "two"].map(|name| Life::begin(&world, Incarnation::stepped(name), reconcile));
+    let mut chance = Chance(seed);
+    let mut quiet = 0;
+    for _ in 0..scenario.passes_max {
+        let before = fingerprint(&world);
+        interleaved(&world, &lives, &mut chance).await;
+        world.tick();
+        quiet = if fingerprint(&world) == before && (scenario.goal)(&world).is_ok() {
+            quiet + 1
+        } else {
+            0
+        };
+        if quiet == QUIET_PASSES {
+            break;
+        }
+    }
+    let how = format!("two operators, seed {seed}");
+    scenario.check(&world, &how);
+    assert_eq!(
+        (scenario.goal)(&world),
+        Ok(()),
+        "{}, {how}\n{}",
+        scenario.name,
+        world.trace()
+    );
+    assert_eq!(
+        Summary::of(&world),
+        expected,
+        "{}, {how}\n{}",
+        scenario.name,
+        world.trace()
+    );
+}
+
+async fn interleaved(world: &World, lives: &[Life; 2], chance: &mut Chance) {
+    let passes = lives.clone().map(|life| {
+        let world = world.clone();
+        tokio::spawn(async move { life.pass(&world).await })
+    });
+    loop {
+        // Time is paused: it passes once nobody can do anything without us.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let waiting: Vec<&Life> = lives.iter().filter(|life| life.incarnation.waiting() > 0).collect();
+        if waiting.is_empty() {
+            break;
+        }
+        waiting[chance.below(waiting.len())].incarnation.let_one_through();
+        if chance.below(16) == 0 {
+            world.tick();
+        }
+    }
+    for pass in passes {
+        pass.await.expect("a pass");
+    }
+}
+
+/// Numbers without order that a seed repeats (splitmix64).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+    }
+}
