@@ -28,7 +28,11 @@ fn members(wanted: usize) -> impl Fn(&World) -> Result<(), String> + Send + Sync
 }
 
 fn creating(replicas: usize) -> Scenario {
-    let spec = format!("{{replicas: {replicas}, {PLAIN}}}");
+    creating_with(replicas, PLAIN)
+}
+
+fn creating_with(replicas: usize, rest: &str) -> Scenario {
+    let spec = format!("{{replicas: {replicas}, {rest}}}");
     let meta = "apiVersion: etcd.taffrail.dev/v1alpha1, kind: EtcdCluster, metadata: {name: main}";
     let cluster = format!("{{{meta}, spec: {spec}}}");
     Scenario {
@@ -303,4 +307,73 @@ fn after_the_loss_of_the_quorum_one_goes_on_when_a_person_says_so() {
             Err("nobody was forced".into())
         }
     });
+}
+
+#[test]
+fn members_with_certificates_are_made_of_nothing() {
+    show(creating_with(3, ""));
+}
+
+#[test]
+fn authorities_are_rotated_while_members_serve() {
+    run(async {
+        let rotate = changing(json!({"tls": {"client": {"caRotation": "1"}, "peer": {"caRotation": "1"}}}));
+        let mut scenario = creating_with(3, "")
+            .then(&production(), "rotate", rotate, rotated)
+            .await;
+        scenario.passes_max = 400;
+        scenario.begin.state().settings.authority_overlap = std::time::Duration::from_secs(60);
+        show_here(scenario).await;
+    });
+}
+
+fn rotated(world: &World) -> Result<(), String> {
+    members(3)(world)?;
+    let cluster = world.get("EtcdCluster", "main").ok_or("no cluster")?;
+    let certificates = cluster["status"]["certificates"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let under_way: Vec<_> = certificates.iter().filter(|one| one["rotation"].is_string()).collect();
+    if under_way.is_empty() && !certificates.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{under_way:?}"))
+    }
+}
+
+#[test]
+fn passwords_come_and_change() {
+    run(async {
+        let auth = "auth: {enabled: true, rootSecretRef: {name: root}}";
+        let mut scenario = creating_with(3, auth);
+        scenario.name = "passwords";
+        scenario
+            .begin
+            .secret("root", &[("username", "root"), ("password", "old")]);
+        scenario.goal = Arc::new(with_password("old"));
+        let changed = scenario
+            .clone()
+            .then(&production(), "another password", set_password, with_password("new"))
+            .await;
+        show_here(scenario).await;
+        show_here(changed).await;
+    });
+}
+
+fn set_password(world: &World) {
+    world.change("Secret", "root", json!({"stringData": {"password": "new"}}));
+}
+
+fn with_password(password: &'static str) -> impl Fn(&World) -> Result<(), String> + Send + Sync + 'static {
+    move |world| {
+        members(3)(world)?;
+        let state = world.state();
+        let last = state.histories.last().ok_or("no cluster")?;
+        if last.auth && last.root_password.as_deref() == Some(password) {
+            Ok(())
+        } else {
+            Err(format!("{:?}", last.root_password))
+        }
+    }
 }
