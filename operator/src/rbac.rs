@@ -25,7 +25,12 @@ const fn rule(group: &'static str, resources: &'static [&'static str], verbs: &'
 
 /// In the namespaces of clusters: all of them, or those that are watched.
 pub const RULES: [Rule; 12] = [
-    rule("etcd.taffrail.dev", &["etcdclusters"], &["get", "list", "watch"]),
+    // An acknowledgement of data loss is taken off the cluster once it was made use of.
+    rule(
+        "etcd.taffrail.dev",
+        &["etcdclusters"],
+        &["get", "list", "watch", "patch"],
+    ),
     rule(
         "etcd.taffrail.dev",
         &["etcdmembers"],

@@ -6,13 +6,21 @@
 //! conditions and never for time; what a test made goes with its namespace.
 
 mod addresses;
+pub mod cluster;
 mod handle;
+mod life;
 mod logs;
 mod namespace;
+mod operator;
+mod speech;
 pub mod wait;
 pub mod workload;
 
 pub use addresses::Addresses;
+pub use cluster::{Cluster, Image, PATIENCE};
 pub use handle::{Error, Kubernetes, run};
+pub use life::Life;
 pub use namespace::Namespace;
+pub use operator::NAMESPACE as OPERATOR_NAMESPACE;
+pub use speech::Speech;
 pub use workload::{Verdict, Workload};

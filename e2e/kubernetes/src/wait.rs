@@ -33,3 +33,8 @@ pub async fn throughout(what: &str, span: Duration, mut holds: impl AsyncFnMut()
         tokio::time::sleep(POLL).await;
     }
 }
+
+/// Between two looks of somebody who asks in a loop of their own.
+pub async fn pause() {
+    tokio::time::sleep(POLL).await;
+}

@@ -42,7 +42,7 @@ pub struct Verdict {
     /// Nothing acknowledged was lost, no read was stale, and watchers heard everything, once and in order.
     pub is_clean: bool,
     pub report: Report,
-    /// Between two acknowledged writes of anybody.
+    /// Between two acknowledged writes of anybody, since it was last taken.
     pub longest_write_pause: Duration,
     pub acknowledged: u64,
     /// Requests without an answer, whose outcome clients do not know.
@@ -86,9 +86,19 @@ impl Workload {
         tls: Option<Tls>,
         settings: Settings,
     ) -> Result<Self> {
+        let config = tls.map(|tls| tls.config());
+        Self::start_speaking(addresses, move || config.clone(), settings).await
+    }
+
+    /// `speech` is asked before every connection too: certificates come and go.
+    pub async fn start_speaking(
+        addresses: impl Fn() -> Vec<String> + Send + Sync + 'static,
+        speech: impl Fn() -> Option<Arc<rustls::ClientConfig>> + Send + Sync + 'static,
+        settings: Settings,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir().context("no folder for the history")?;
         let recorder = Recorder::numbering_from(unused_numbers(), &folder.path().join("history.jsonl"))?;
-        let doors = Doors::anyone(SLOTS, addresses, tls.map(|tls| tls.config()));
+        let doors = Doors::anyone(SLOTS, addresses, speech);
         let base = clear(&doors).await?;
         let load = Load::start(doors, recorder, &Chance::new(1), Settings { base, ..settings });
         Ok(Self { load, folder, base })
@@ -113,10 +123,16 @@ impl Workload {
         .await;
     }
 
+    /// Between two acknowledged writes of anybody since the last call, the pause that goes on now counted.
+    pub fn take_longest_write_pause(&self) -> Duration {
+        let shared = &self.load.shared;
+        shared.figures.take_longest_pause(shared.recorder.clock.now())
+    }
+
     /// Ends the clients once every watcher has heard everything, and judges. The history of a broken run is kept.
     pub async fn stop(self) -> Result<Verdict> {
         let shared = self.load.shared.clone();
-        let longest_write_pause = shared.figures.take_longest_pause(shared.recorder.clock.now());
+        let longest_write_pause = self.take_longest_write_pause();
         let totals = shared.figures.totals();
         self.load.finish().await?;
         let report = checker::check(&History::read(&self.folder.path().join("history.jsonl"))?.since(self.base));
@@ -144,7 +160,8 @@ fn unused_numbers() -> u64 {
 }
 
 impl Tls {
-    fn config(&self) -> Arc<rustls::ClientConfig> {
+    /// To connect with.
+    pub fn config(&self) -> Arc<rustls::ClientConfig> {
         let shown = Shown::of(self.cert.clone(), self.key.clone());
         Speech::new(Trust::Pem(&self.ca), Some(&shown)).config()
     }

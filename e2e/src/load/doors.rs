@@ -18,6 +18,8 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The addresses of a cluster's members, as far as somebody knows them now.
 type Addresses = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+/// How to speak TLS, as far as somebody knows it now; none is plain HTTP.
+type Speech = Box<dyn Fn() -> Option<Arc<ClientConfig>> + Send + Sync>;
 
 /// One door per client slot.
 pub struct Doors {
@@ -32,7 +34,7 @@ enum Kind {
     Anyone {
         addresses: Addresses,
         turn: AtomicUsize,
-        tls: Option<Arc<ClientConfig>>,
+        speech: Speech,
     },
 }
 
@@ -46,16 +48,20 @@ impl From<Vec<String>> for Doors {
 }
 
 impl Doors {
-    /// `addresses` are hosts with ports, asked for before every connection.
+    /// `addresses` are hosts with ports. They and `speech` are asked for before every connection: members come and go,
+    /// and so do certificates.
     pub fn anyone(
         slots: usize,
         addresses: impl Fn() -> Vec<String> + Send + Sync + 'static,
-        tls: Option<Arc<ClientConfig>>,
+        speech: impl Fn() -> Option<Arc<ClientConfig>> + Send + Sync + 'static,
     ) -> Self {
-        let (addresses, turn) = (Box::new(addresses), AtomicUsize::new(0));
         Self {
             slots,
-            kind: Kind::Anyone { addresses, turn, tls },
+            kind: Kind::Anyone {
+                addresses: Box::new(addresses),
+                turn: AtomicUsize::new(0),
+                speech: Box::new(speech),
+            },
         }
     }
 
@@ -75,9 +81,13 @@ impl Doors {
     pub async fn open(&self, slot: usize) -> Result<Channel> {
         match &self.kind {
             Kind::Members(urls) => connect(&urls[slot]).await,
-            Kind::Anyone { addresses, turn, tls } => {
+            Kind::Anyone {
+                addresses,
+                turn,
+                speech,
+            } => {
                 // Another one first every time: one that is reached but does not answer is left that way.
-                let (known, first) = (addresses(), turn.fetch_add(1, Ordering::Relaxed));
+                let (known, first, tls) = (addresses(), turn.fetch_add(1, Ordering::Relaxed), speech());
                 let mut outcome = Err(anyhow::anyhow!("no address is known"));
                 for offset in 0..known.len() {
                     outcome = dial(&known[(first + offset) % known.len()], tls.clone()).await;
@@ -136,10 +146,10 @@ mod tests {
     async fn a_dead_address_is_passed_over() {
         let member = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let alive = member.local_addr().unwrap().to_string();
-        let doors = Doors::anyone(1, move || vec!["127.0.0.1:1".to_owned(), alive.clone()], None);
+        let doors = Doors::anyone(1, move || vec!["127.0.0.1:1".to_owned(), alive.clone()], || None);
         for _ in 0..2 {
             assert!(doors.open(0).await.is_ok());
         }
-        assert!(Doors::anyone(1, Vec::new, None).open(0).await.is_err());
+        assert!(Doors::anyone(1, Vec::new, || None).open(0).await.is_err());
     }
 }
