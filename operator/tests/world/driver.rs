@@ -104,6 +104,7 @@ fn context(
         etcd,
         clock,
         settings: Arc::new(settings),
+        outlets: Default::default(),
     }
 }
 
