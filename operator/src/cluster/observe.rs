@@ -38,6 +38,8 @@ pub struct Observed {
     pub cluster_version: Option<String>,
     pub access: Access,
     pub hashes: Hashes,
+    /// Names of members that must start anew to trust an authority that is coming.
+    pub deaf: Vec<String>,
     /// What keeps pods from being made: Secrets that are not there.
     pub blocked_pods: Option<Problem>,
     pub problems: Vec<Problem>,
@@ -185,6 +187,7 @@ impl Observed {
             cluster_version: None,
             access: Access::default(),
             hashes: Hashes::default(),
+            deaf: Vec::new(),
             blocked_pods: None,
             problems: Vec::new(),
         }
