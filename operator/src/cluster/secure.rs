@@ -2,11 +2,11 @@
 
 use taffrail_crds::{CertificateStatus, EtcdCluster, TlsSource};
 
+use super::Error;
 use super::auth::{self, AuthState};
 use super::build::Mounts;
 use super::certificates::{self, Certificates, SurfaceCertificates, Trust};
 use super::observe::{Member, Observed};
-use super::{Error, observe};
 use crate::context::Context;
 use crate::etcd::Endpoint;
 use crate::names::{Names, Surface};
@@ -78,12 +78,7 @@ const LOADING_SECONDS: i64 = 180;
 
 /// Members that do not answer the probe. One that does not run starts with what is declared anyway, but is waited for:
 /// it may be cut off and run on.
-async fn refusing(
-    context: &Context,
-    seen: &Observed,
-    surface: Option<&SurfaceCertificates>,
-    at: Place,
-) -> Vec<String> {
+async fn refusing(context: &Context, seen: &Observed, surface: Option<&SurfaceCertificates>, at: Place) -> Vec<String> {
     let Some(probe) = surface.and_then(|one| one.probe.as_ref()) else {
         return Vec::new();
     };
@@ -112,7 +107,12 @@ fn deaf(seen: &Observed, surface: Option<&SurfaceCertificates>, refusing: &[Stri
         created.is_some_and(|created| created.0 <= since)
     };
     let patient = seen.now.as_second() < since.as_second() + LOADING_SECONDS;
-    refusing.iter().filter(started_before).filter(|_| !patient).cloned().collect()
+    refusing
+        .iter()
+        .filter(started_before)
+        .filter(|_| !patient)
+        .cloned()
+        .collect()
 }
 
 fn adopt(seen: &mut Observed, kept: &Certificates) {
@@ -123,11 +123,6 @@ fn adopt(seen: &mut Observed, kept: &Certificates) {
     seen.blocked_pods = missing.then(|| kept.problems.first().cloned().unwrap_or_else(unknown));
     seen.problems.retain(|one| !kept.problems.contains(one));
     seen.problems.extend(kept.problems.iter().cloned());
-    let hash = |one: &Option<SurfaceCertificates>| one.as_ref().map_or(String::new(), |it| it.authorities_hash.clone());
-    seen.hashes = observe::Hashes {
-        client: hash(&kept.client),
-        peer: hash(&kept.peer),
-    };
 }
 
 /// Passwords, as far as they can be kept now.
