@@ -82,9 +82,8 @@ impl Context {
         let events = &self.outlets.events;
         match failed {
             Some(error) => {
-                events
-                    .warn(cluster, "StepFailed", &format!("{}: {error}", plan.step.name()))
-                    .await
+                let note = format!("{}: {}", plan.step.name(), plainly(error));
+                events.warn(cluster, "StepFailed", &note).await;
             }
             None => {
                 self.outlets.metrics.step(plan.step.name());
@@ -97,5 +96,13 @@ impl Context {
 
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+}
+
+/// An API server's words without their wrapping.
+fn plainly(error: &Error) -> String {
+    match error {
+        Error::Kubernetes(kube::Error::Api(status)) => status.message.clone(),
+        other => other.to_string(),
     }
 }

@@ -1,5 +1,7 @@
 //! What is committed to be deployed is what the operator is and may do.
 
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
 use std::path::PathBuf;
 
 use clap::Parser;

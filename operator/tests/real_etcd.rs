@@ -1,4 +1,5 @@
 //! The client against a real member: `MEMBER_PROGRAM=etcd cargo test -p taffrail-operator --test real_etcd -- --ignored`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

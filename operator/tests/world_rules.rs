@@ -1,4 +1,5 @@
 //! The world of the tests follows the rules of Kubernetes and of etcd, or what is shown in it means nothing.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod world;
 

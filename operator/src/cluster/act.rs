@@ -230,8 +230,10 @@ impl Act<'_> {
         if super::pods::phase(&pod) != "Succeeded" {
             return Ok(Outcome::NotYet);
         }
-        self.keep_volume(&name, "BeforeQuorumRecovery").await?;
+        // The pod first: once the claim is marked nobody looks for it. A copy that is whole is known by its own mark,
+        // so another pod has nothing left to do.
         delete(&pods, &name, &pod.uid().unwrap_or_default()).await?;
+        self.keep_volume(&name, "BeforeQuorumRecovery").await?;
         Ok(Outcome::Done)
     }
 

@@ -62,6 +62,8 @@ pub struct SurfaceCertificates {
     pub probe: Option<ClientTls>,
     /// SHA-256 of the authority's certificate while the rotation is Signed.
     pub shows: Option<String>,
+    /// Since when members could have loaded the next authority, while the rotation is Bundled.
+    pub bundled_since: Option<Timestamp>,
 }
 
 /// Why the certificates could not be kept; it is tried again.

@@ -37,17 +37,11 @@ pub struct Observed {
     /// As `3.6.0`.
     pub cluster_version: Option<String>,
     pub access: Access,
-    pub hashes: Hashes,
+    /// Names of members that must start anew to trust an authority that is coming.
+    pub deaf: Vec<String>,
     /// What keeps pods from being made: Secrets that are not there.
     pub blocked_pods: Option<Problem>,
     pub problems: Vec<Problem>,
-}
-
-/// What the certificates that pods mount were signed by; another authority is another pod where it cannot be reloaded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hashes {
-    pub client: String,
-    pub peer: String,
 }
 
 /// One member: its record, and what there is of it.
@@ -184,7 +178,7 @@ impl Observed {
             alarms: Vec::new(),
             cluster_version: None,
             access: Access::default(),
-            hashes: Hashes::default(),
+            deaf: Vec::new(),
             blocked_pods: None,
             problems: Vec::new(),
         }

@@ -70,6 +70,7 @@ impl Turn {
             children::apply(context, &mut seen).await?;
         }
         let certificates = secure::certificates(context, &mut seen).await?;
+        seen.access.user = super::auth::user(context, &seen.cluster).await?;
         observe::ask(context, &mut seen).await;
         let auth_enabled = secure::passwords(context, &mut seen).await?;
         watch(context, &seen);

@@ -2,11 +2,11 @@
 
 use taffrail_crds::{CertificateStatus, EtcdCluster, TlsSource};
 
+use super::Error;
 use super::auth::{self, AuthState};
 use super::build::Mounts;
 use super::certificates::{self, Certificates, SurfaceCertificates, Trust};
 use super::observe::{Member, Observed};
-use super::{Error, observe};
 use crate::context::Context;
 use crate::etcd::Endpoint;
 use crate::names::{Names, Surface};
@@ -47,8 +47,15 @@ pub async fn rotate(
         return Ok(before);
     }
     let kept = certificates::keep(context, &seen.cluster, &Trust::default()).await?;
-    let client = everybody(context, seen, kept.client.as_ref(), Observed::endpoint).await;
-    let peers = everybody(context, seen, kept.peer.as_ref(), Observed::peer_endpoint).await;
+    let clients = refusing(context, seen, kept.client.as_ref(), Observed::endpoint).await;
+    let peers = refusing(context, seen, kept.peer.as_ref(), Observed::peer_endpoint).await;
+    seen.deaf = deaf(seen, kept.client.as_ref(), &clients);
+    seen.deaf.extend(deaf(seen, kept.peer.as_ref(), &peers));
+    let all = |surface: &Option<SurfaceCertificates>, refusing: &[String]| {
+        let asked = surface.as_ref().is_some_and(|one| one.probe.is_some());
+        asked && refusing.is_empty() && !seen.members.is_empty()
+    };
+    let (client, peers) = (all(&kept.client, &clients), all(&kept.peer, &peers));
     let signed = |surface: &Option<SurfaceCertificates>| surface.as_ref().is_some_and(|one| one.shows.is_some());
     let trust = Trust {
         client_trusts_next: client && !signed(&kept.client),
@@ -66,21 +73,46 @@ pub async fn rotate(
 
 type Place = fn(&Observed, &Member) -> Option<Endpoint>;
 
-/// Every member answers the probe. One that does not run starts with what is declared anyway, but is waited for: it
-/// may be cut off and run on.
-async fn everybody(context: &Context, seen: &Observed, surface: Option<&SurfaceCertificates>, at: Place) -> bool {
+/// Seconds that a member has to load a file that changed: Kubernetes brings it within a minute or two.
+const LOADING_SECONDS: i64 = 180;
+
+/// Members that do not answer the probe. One that does not run starts with what is declared anyway, but is waited for:
+/// it may be cut off and run on.
+async fn refusing(context: &Context, seen: &Observed, surface: Option<&SurfaceCertificates>, at: Place) -> Vec<String> {
     let Some(probe) = surface.and_then(|one| one.probe.as_ref()) else {
-        return false;
+        return Vec::new();
     };
+    let mut refusing = Vec::new();
     for member in &seen.members {
-        let Some(endpoint) = at(seen, member) else {
-            return false;
+        let answers = match at(seen, member) {
+            Some(endpoint) => context.etcd.trusts(probe, &endpoint).await == Ok(true),
+            None => false,
         };
-        if context.etcd.trusts(probe, &endpoint).await != Ok(true) {
-            return false;
+        if !answers {
+            refusing.push(member.name().to_owned());
         }
     }
-    !seen.members.is_empty()
+    refusing
+}
+
+/// Those that run since before the next authority was there and have had their time: what they are reads its
+/// authorities only when it starts.
+fn deaf(seen: &Observed, surface: Option<&SurfaceCertificates>, refusing: &[String]) -> Vec<String> {
+    let Some(since) = surface.and_then(|one| one.bundled_since) else {
+        return Vec::new();
+    };
+    let started_before = |name: &&String| {
+        let pod = seen.member(name).and_then(|member| member.running());
+        let created = pod.and_then(|pod| pod.metadata.creation_timestamp.as_ref());
+        created.is_some_and(|created| created.0 <= since)
+    };
+    let patient = seen.now.as_second() < since.as_second() + LOADING_SECONDS;
+    refusing
+        .iter()
+        .filter(started_before)
+        .filter(|_| !patient)
+        .cloned()
+        .collect()
 }
 
 fn adopt(seen: &mut Observed, kept: &Certificates) {
@@ -91,11 +123,6 @@ fn adopt(seen: &mut Observed, kept: &Certificates) {
     seen.blocked_pods = missing.then(|| kept.problems.first().cloned().unwrap_or_else(unknown));
     seen.problems.retain(|one| !kept.problems.contains(one));
     seen.problems.extend(kept.problems.iter().cloned());
-    let hash = |one: &Option<SurfaceCertificates>| one.as_ref().map_or(String::new(), |it| it.authorities_hash.clone());
-    seen.hashes = observe::Hashes {
-        client: hash(&kept.client),
-        peer: hash(&kept.peer),
-    };
 }
 
 /// Passwords, as far as they can be kept now.

@@ -1,18 +1,19 @@
 //! When a cluster is looked at: it or something of it changed, a member looks different, or it is time.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::PartialObjectMeta;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use taffrail_crds::{CLUSTER, EtcdCluster, EtcdMember, MANAGED_BY, MANAGER};
 use tokio::sync::{mpsc, watch};
@@ -66,11 +67,10 @@ impl Work {
         let (mut stores, mut words, mut running) = (Vec::new(), Vec::new(), JoinSet::new());
         for namespace in namespaces {
             let (send, receive) = mpsc::channel(CHANGED_MAX);
-            let controller = self.controller(namespace.as_deref(), receive, stop.clone());
-            let store = controller.store();
-            stores.push(store.clone());
+            let full = Full::new(readiness.clone());
+            let controller = self.controller(namespace.as_deref(), receive, stop.clone(), full.clone());
+            stores.push((controller.store(), full));
             words.push((namespace, send));
-            running.spawn(tell_when_full(store, readiness.clone()));
             running.spawn(self.clone().drive(controller));
         }
         let beside = [self.clone().poll(words), self.clone().sweep(stores)];
@@ -85,10 +85,15 @@ impl Work {
         namespace: Option<&str>,
         changed: mpsc::Receiver<Key>,
         mut stop: watch::Receiver<bool>,
+        full: Full,
     ) -> Controller<Guarded> {
         let client = &self.context.client;
-        let controller = Controller::new(scoped::<Guarded>(client, namespace), watcher::Config::default());
-        let clusters = controller.store();
+        let (clusters, writer) = reflector::store();
+        let seen = watcher::watcher(scoped::<Guarded>(client, namespace), watcher::Config::default())
+            .reflect(writer)
+            .inspect_ok(move |event| full.note(event))
+            .applied_objects();
+        let controller = Controller::for_stream(seen, clusters.clone());
         let controller = watches::<EtcdMember>(controller, client, namespace);
         let controller = watches::<Pod>(controller, client, namespace);
         let controller = watches::<PersistentVolumeClaim>(controller, client, namespace);
@@ -129,23 +134,22 @@ impl Work {
     }
 
     /// Forgets clusters that are no more.
-    fn sweep(self, stores: Vec<Store<Guarded>>) -> futures::future::BoxFuture<'static, ()> {
+    fn sweep(self, stores: Vec<(Store<Guarded>, Full)>) -> futures::future::BoxFuture<'static, ()> {
         Box::pin(async move {
-            for store in &stores {
-                let _ = store.wait_until_ready().await;
-            }
             let mut ticks = tokio::time::interval(self.args.health_interval);
             loop {
                 ticks.tick().await;
-                self.forget_gone(&stores);
+                if stores.iter().all(|(_, full)| full.is()) {
+                    self.forget_gone(&stores);
+                }
             }
         })
     }
 
-    fn forget_gone(&self, stores: &[Store<Guarded>]) {
+    fn forget_gone(&self, stores: &[(Store<Guarded>, Full)]) {
         let there = |(namespace, name): &Key| {
             let reference = ObjectRef::new(name).within(namespace);
-            stores.iter().any(|store| store.get(&reference).is_some())
+            stores.iter().any(|(store, _)| store.get(&reference).is_some())
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<Key> = known.iter().filter(|key| !there(key)).cloned().collect();
@@ -255,9 +259,24 @@ fn word((namespace, name): &Key) -> String {
     format!("{namespace}/{name}")
 }
 
-async fn tell_when_full(store: Store<Guarded>, readiness: Readiness) {
-    if store.wait_until_ready().await.is_ok() {
-        readiness.filled();
+/// Whether every object has been seen once. The store's own word for it reaches only the last of those who wait for
+/// it, and that has to be the controller.
+#[derive(Clone)]
+struct Full(Arc<AtomicBool>, Readiness);
+
+impl Full {
+    fn new(readiness: Readiness) -> Self {
+        Self(Arc::default(), readiness)
+    }
+
+    fn note<K>(&self, event: &watcher::Event<K>) {
+        if matches!(event, watcher::Event::InitDone) && !self.0.swap(true, Ordering::AcqRel) {
+            self.1.filled();
+        }
+    }
+
+    fn is(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 

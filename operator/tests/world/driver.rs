@@ -14,7 +14,7 @@ use taffrail_crds::EtcdCluster;
 use taffrail_operator::context::Context;
 
 use super::api::client;
-use super::{FakeEtcd, Flavour, Incarnation, Summary, World};
+use super::{FakeEtcd, Incarnation, Moment, Summary, World};
 
 /// Passes without a change after which nothing more is expected.
 const QUIET_PASSES: usize = 3;
@@ -104,6 +104,7 @@ fn context(
         etcd,
         clock,
         settings: Arc::new(settings),
+        outlets: Default::default(),
     }
 }
 
@@ -212,14 +213,19 @@ impl Scenario {
 
     /// Undisturbed by deaths: the world at the end, the writes that changed something, and the passes.
     pub async fn once(&self, reconcile: &Reconcile) -> (World, Vec<usize>, usize) {
+        let (world, life, passes) = self.lived(reconcile).await;
+        (world, life.incarnation.effective_writes(), passes)
+    }
+
+    async fn lived(&self, reconcile: &Reconcile) -> (World, Life, usize) {
         let world = self.disturbed();
-        let life = Life::begin(&world, Incarnation::immortal("operator"), reconcile);
+        let life = Life::begin(&world, Incarnation::recorded("operator"), reconcile);
         let passes = match converge(&world, &life, &self.goal, self.passes_max).await {
             Ok(End::Converged(passes)) => passes,
             other => panic!("{}: {other:?}", self.name),
         };
         self.check(&world, "undisturbed");
-        (world, life.incarnation.effective_writes(), passes)
+        (world, life, passes)
     }
 
     fn check(&self, world: &World, how: &str) {
@@ -243,39 +249,45 @@ pub struct Shown {
 
 /// The operator dies at each of its writes, in both flavours; another takes over. The end is the same, and nothing
 /// happens on the way that must not.
+///
+/// Nothing of a life survives its death but the world, so every death of one life is played from where it would have
+/// left the world; what two deaths would leave behind alike is played once.
 pub async fn exhaustively(scenario: &Scenario, reconcile: &Reconcile) -> Shown {
-    let (world, writes, passes) = scenario.once(reconcile).await;
+    let (world, life, passes) = scenario.lived(reconcile).await;
     let expected = Summary::of(&world);
-    for write in &writes {
-        for flavour in [Flavour::Before, Flavour::After] {
-            let how = format!("killed {flavour:?} write {write}");
-            let world = killed_at(scenario, reconcile, *write, flavour, &how).await;
-            scenario.check(&world, &how);
-            let end = Summary::of(&world);
-            assert_eq!(end, expected, "{}, {how}\n{}", scenario.name, world.trace());
-        }
+    let moments = life.incarnation.moments();
+    for moment in &moments {
+        let end = taken_over(scenario, reconcile, moment).await;
+        scenario.check(&end, &moment.how);
+        assert_eq!(
+            Summary::of(&end),
+            expected,
+            "{}, {}\n{}",
+            scenario.name,
+            moment.how,
+            end.trace()
+        );
     }
     Shown {
-        writes: writes.len(),
-        runs: writes.len() * 2,
+        writes: life.incarnation.effective_writes().len(),
+        runs: moments.len(),
         passes,
     }
 }
 
-async fn killed_at(scenario: &Scenario, reconcile: &Reconcile, write: usize, flavour: Flavour, how: &str) -> World {
-    let world = scenario.disturbed();
-    let first = Life::begin(&world, Incarnation::mortal("first", write, flavour), reconcile);
-    let failed = |why: String| -> End { panic!("{}, {how}: {why}", scenario.name) };
-    let end = converge(&world, &first, &scenario.goal, scenario.passes_max)
-        .await
-        .unwrap_or_else(failed);
-    if matches!(end, End::Died) {
-        world.tick();
-        let second = Life::begin(&world, Incarnation::immortal("second"), reconcile);
-        converge(&world, &second, &scenario.goal, scenario.passes_max)
-            .await
-            .unwrap_or_else(failed);
-    }
+async fn taken_over(scenario: &Scenario, reconcile: &Reconcile, moment: &Moment) -> World {
+    let world = moment.world.fork();
+    world.state().note(format!("the operator is {}", moment.how));
+    world.state().memory.changes_unseen = 0;
+    world.tick();
+    let second = Life::begin(&world, Incarnation::immortal("second"), reconcile);
+    let end = converge(&world, &second, &scenario.goal, scenario.passes_max).await;
+    assert!(
+        matches!(end, Ok(End::Converged(_))),
+        "{}, {}: {end:?}",
+        scenario.name,
+        moment.how
+    );
     world
 }
 

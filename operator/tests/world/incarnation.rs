@@ -29,6 +29,16 @@ pub struct Incarnation {
     waiting: AtomicUsize,
     /// Numbers of the writes after which the world was another.
     effective: Mutex<Vec<usize>>,
+    /// The world on both sides of each of them, if it is recorded.
+    moments: Option<Mutex<Vec<Moment>>>,
+}
+
+/// The world as a death would leave it behind.
+#[derive(Clone)]
+pub struct Moment {
+    /// `killed After write 7`
+    pub how: String,
+    pub world: World,
 }
 
 impl Incarnation {
@@ -39,6 +49,39 @@ impl Incarnation {
     /// Dies at its write number `write`, counted from 0.
     pub fn mortal(name: &str, write: usize, flavour: Flavour) -> Self {
         Self::new(name, Some((write, flavour)), None)
+    }
+
+    /// Never dies, and keeps what would be left behind if it did.
+    pub fn recorded(name: &str) -> Self {
+        Self {
+            moments: Some(Mutex::default()),
+            ..Self::immortal(name)
+        }
+    }
+
+    /// What deaths would leave behind, each once.
+    pub fn moments(&self) -> Vec<Moment> {
+        self.moments
+            .iter()
+            .flat_map(|all| all.lock().expect("not poisoned").clone())
+            .collect()
+    }
+
+    /// The same world twice in a row is kept once.
+    fn record(&self, state: &State, flavour: Flavour, number: usize) {
+        let Some(moments) = &self.moments else { return };
+        let mut moments = moments.lock().expect("not poisoned");
+        let what = |state: &State| (state.api.revision, state.ticks, state.histories.clone());
+        if moments
+            .last()
+            .is_none_or(|last| what(&last.world.state()) != what(state))
+        {
+            let how = format!("killed {flavour:?} write {number}");
+            moments.push(Moment {
+                how,
+                world: World::of(state.clone()),
+            });
+        }
     }
 
     /// Every call waits until [`Self::let_one_through`].
@@ -56,6 +99,7 @@ impl Incarnation {
             turns,
             waiting: AtomicUsize::new(0),
             effective: Mutex::default(),
+            moments: None,
         }
     }
 
@@ -122,9 +166,11 @@ impl Incarnation {
 
     fn watched<T>(&self, state: &mut State, number: usize, what: &str, act: impl FnOnce(&mut State) -> T) -> T {
         let before = (state.api.revision, state.histories.clone());
+        self.record(state, Flavour::Before, number);
         let answer = Self::change(state, &self.name, what, act);
         if before != (state.api.revision, state.histories.clone()) {
             self.effective.lock().expect("not poisoned").push(number);
+            self.record(state, Flavour::After, number);
         }
         answer
     }

@@ -28,7 +28,7 @@ pub use api::{Key, Refusal, Seen, Store, kind_named};
 pub use controls::Controls;
 pub use driver::{End, Goal, Life, Reconcile, Scenario, Shown, converge, exhaustively, operator, run, two_operators};
 pub use etcd::{FakeEtcd, History};
-pub use incarnation::{Flavour, Incarnation};
+pub use incarnation::{Flavour, Incarnation, Moment};
 pub use kubelet::{Disk, Process};
 pub use summary::Summary;
 
@@ -95,7 +95,11 @@ impl World {
 
     /// Another world that is the same up to now.
     pub fn fork(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.state().clone())))
+        Self::of(self.state().clone())
+    }
+
+    fn of(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
     }
 
     pub fn state(&self) -> MutexGuard<'_, State> {

@@ -101,6 +101,7 @@ fn surfaced(server: &Given, access: Option<ClientTls>, application: Option<Clien
             authorities_hash: hash(&server.authorities),
             probe: None,
             shows: None,
+            bundled_since: None,
         },
         access,
         application,

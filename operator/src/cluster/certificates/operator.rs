@@ -26,6 +26,7 @@ pub(super) async fn keep(keeper: &mut Keeper<'_>, surface: Surface) -> Result<Op
             authorities_hash: hash(&authority.bundle),
             probe: probe(&authority, operator.as_ref().unwrap_or(&member)),
             shows: shows(&authority),
+            bundled_since: authority.since.filter(|_| authority.step == Step::Bundled),
         },
         access: operator.map(|pair| tls(&authority.bundle, pair)),
         application: application.map(|pair| tls(&authority.bundle, pair)),

@@ -15,11 +15,8 @@ pub fn is_outdated(wanted: &Wanted, member: &Member) -> bool {
 }
 
 pub fn restart(seen: &Observed, wanted: &Wanted) -> Option<Plan> {
-    let outdated: Vec<&Member> = seen
-        .members
-        .iter()
-        .filter(|member| is_outdated(wanted, member))
-        .collect();
+    let behind = |member: &&Member| is_outdated(wanted, member) || seen.is_deaf(member);
+    let outdated: Vec<&Member> = seen.members.iter().filter(behind).collect();
     if outdated.is_empty() {
         return None;
     }
@@ -90,6 +87,9 @@ fn may_be_cured(seen: &Observed, wanted: &Wanted, member: &Member) -> bool {
     else {
         return false;
     };
+    if seen.is_deaf(member) {
+        return false;
+    }
     let shared = seen.members.iter().any(|other| {
         other.name() != member.name()
             && other.is_healthy()
@@ -111,4 +111,10 @@ fn restart_pod(member: &Member, why: &str) -> Option<Plan> {
         step,
         format!("{} starts anew: {why}", member.name()),
     ))
+}
+
+impl Observed {
+    fn is_deaf(&self, member: &Member) -> bool {
+        self.deaf.iter().any(|name| name == member.name())
+    }
 }

@@ -36,7 +36,8 @@ fn add(meta: &mut Value, list: &str, item: Value) {
     }
 }
 
-fn secret(object: &mut Value) {
+/// `stringData` is for writing alone.
+pub fn secret(object: &mut Value) {
     if object["type"].is_null() {
         object["type"] = json!("Opaque");
     }

@@ -116,6 +116,9 @@ impl Store {
         }
         next["apiVersion"] = json!(kind.api_version());
         next["kind"] = json!(kind.kind);
+        if kind.kind == "Secret" {
+            check::secret(&mut next);
+        }
         let next = (kind.typed)(next).map_err(Refusal::invalid)?;
         check::changed(kind, &live, &next, &self.objects)?;
         if next == live {
