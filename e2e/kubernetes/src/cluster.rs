@@ -88,8 +88,10 @@ impl Cluster {
         self.reaches("it is as declared", |cluster, status| {
             let declared = cluster.spec.replicas;
             let counts = [status.replicas, status.ready_replicas, status.updated_replicas];
-            status.observed_generation == cluster.metadata.generation
-                && counts.iter().all(|count| *count == declared)
+            // Members that sleep are still there.
+            let all_there = declared == 0 || counts.iter().all(|count| *count == declared);
+            all_there
+                && status.observed_generation == cluster.metadata.generation
                 && status.phase.as_deref() == Some(if declared == 0 { "Hibernated" } else { "Running" })
                 && is(status, "Progressing", "False")
         })
