@@ -13,6 +13,7 @@ use crate::etcd::Etcd;
 use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::poller::Watchlist;
+use crate::refusals::Refusals;
 
 /// What every reconciliation works with. Time enters here and nowhere else.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ pub struct Outlets {
     pub metrics: Metrics,
     /// What the poller asks between two looks.
     pub watchlist: Watchlist,
+    /// What status tells of besides what can be seen.
+    pub refusals: Refusals,
 }
 
 /// Tells the time: the system's, or a test's.

@@ -15,6 +15,7 @@ pub mod pki;
 pub mod poller;
 pub mod problem;
 pub mod rbac;
+pub mod refusals;
 pub mod run;
 pub mod secrets;
 pub mod telemetry;

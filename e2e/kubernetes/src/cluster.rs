@@ -13,7 +13,7 @@ use crate::handle::{Error, run};
 use crate::{Namespace, wait};
 
 /// Whatever an operator does has an end.
-pub const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(420);
 const TAFFRAIL: &str = concat!("taffrail/server:", env!("CARGO_PKG_VERSION"));
 
 /// Whose members run in a cluster.

@@ -67,7 +67,12 @@ impl Life {
     }
 
     /// Panics if a promise was broken.
-    pub async fn end(self) -> Verdict {
+    pub async fn end(self) {
+        drop(self.verdict().await);
+    }
+
+    /// Panics if a promise was broken.
+    pub async fn verdict(self) -> Verdict {
         let verdict = self.workload.stop().await.expect("the cluster answers at the end");
         assert!(
             verdict.is_clean,

@@ -3,6 +3,7 @@
 use super::auth::AuthError;
 use super::certificates::CertificatesError;
 use crate::etcd::EtcdError;
+use crate::problem::Problem;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -35,6 +36,18 @@ impl Error {
             Self::Gone(_) => "gone",
             Self::NoOperatorImage => "operator_image",
         }
+    }
+
+    /// What a person has to see, for it does not pass by itself: a quota, an admission rule, a missing permission.
+    pub fn refusal(&self) -> Option<Problem> {
+        let refused = match self {
+            Self::Kubernetes(kube::Error::Api(status)) => {
+                (400..500).contains(&status.code) && ![404, 409, 429].contains(&status.code)
+            }
+            Self::Foreign { .. } | Self::NoOperatorImage => true,
+            _ => false,
+        };
+        refused.then(|| Problem::new("StepRefused", self.to_string()))
     }
 
     /// Somebody else changed it first: nothing is wrong.

@@ -16,7 +16,7 @@ use super::wanted::{Wanted, wanted};
 use super::{Error, children, secure};
 use crate::context::Context;
 use crate::names::Names;
-use crate::poller::Watched;
+use crate::poller::{Key, Watched};
 use crate::problem::Problem;
 
 /// Steps of one call; then others have their turn.
@@ -76,6 +76,9 @@ impl Turn {
         watch(context, &seen);
         let certificates = secure::rotate(context, &mut seen, certificates).await?;
         let (wanted, plan) = decide(context, &mut seen);
+        if !matches!(plan.step, Step::Nothing | Step::Wait(_)) {
+            seen.problems.extend(context.outlets.refusals.of(&key(&seen)));
+        }
         let beside = Beside {
             certificates,
             auth_enabled,
@@ -92,8 +95,10 @@ impl Turn {
     /// When to look again, or at once.
     async fn take(&self, context: &Context) -> Result<Option<Action>, Error> {
         match &self.plan.step {
-            Step::Nothing => Ok(Some(Action::requeue(self.rest(context)))),
-            Step::Wait(pause) => Ok(Some(Action::requeue(*pause))),
+            Step::Nothing | Step::Wait(_) => {
+                context.outlets.refusals.forget(&key(&self.seen));
+                Ok(Some(Action::requeue(self.pause(context))))
+            }
             step => {
                 let act = Act {
                     context,
@@ -101,11 +106,19 @@ impl Turn {
                     wanted: &self.wanted,
                 };
                 let outcome = act.take(step).await;
+                context.outlets.refusals.note(key(&self.seen), outcome.as_ref().err());
                 context
                     .tell(&self.seen.cluster, &self.plan, outcome.as_ref().err())
                     .await;
                 Ok((outcome? == Outcome::NotYet).then(|| Action::requeue(Duration::from_secs(1))))
             }
+        }
+    }
+
+    fn pause(&self, context: &Context) -> Duration {
+        match &self.plan.step {
+            Step::Wait(pause) => *pause,
+            _ => self.rest(context),
         }
     }
 
@@ -124,14 +137,17 @@ impl Turn {
     }
 }
 
+fn key(seen: &Observed) -> Key {
+    (seen.names.namespace.clone(), seen.names.cluster.clone())
+}
+
 /// The poller asks them the same way until the next look.
 fn watch(context: &Context, seen: &Observed) {
-    let key = (seen.names.namespace.clone(), seen.names.cluster.clone());
     let watched = Watched {
         access: seen.access.clone(),
         members: seen.members.iter().filter_map(|member| seen.endpoint(member)).collect(),
     };
-    context.outlets.watchlist.set(key, watched);
+    context.outlets.watchlist.set(key(seen), watched);
 }
 
 /// What is declared may not be possible; then nothing but the status changes.

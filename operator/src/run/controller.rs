@@ -156,6 +156,7 @@ impl Work {
         for key in gone {
             known.remove(&key);
             self.context.outlets.watchlist.forget(&key);
+            self.context.outlets.refusals.forget(&key);
             self.context.outlets.metrics.forget(&key.0, &key.1);
             self.backoff.succeeded(&word(&key));
         }

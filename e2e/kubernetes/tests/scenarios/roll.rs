@@ -55,7 +55,7 @@ async fn a_bad_option_halts(life: &Life) {
                 let crashed = status
                     .members
                     .iter()
-                    .any(|one| one.reason.as_ref().is_some_and(|why| why.contains("CrashLoopBackOff")));
+                    .any(|one| one.reason.as_ref().is_some_and(|why| why.contains("restarted")));
                 crashed && degraded("Degraded", status)
             })
             .await;

@@ -57,7 +57,7 @@ async fn volumes_grow_change_their_class_and_stay_when_the_cluster_goes() {
     let class = |claim: &PersistentVolumeClaim| claim.spec.as_ref().and_then(|spec| spec.storage_class_name.clone());
     assert!(all.len() == 3 && all.iter().all(|claim| class(claim).as_deref() == Some("other")));
     let Life { cluster, workload } = life;
-    workload.stop().await.expect("the cluster answers").expect_clean();
+    drop(workload.stop().await.expect("the cluster answers").expect_clean());
     cluster_is_deleted(&cluster).await;
     assert_eq!(claims(&cluster).await.len(), 3);
 }

@@ -63,6 +63,7 @@ pub(super) fn pod_network(node: u8) -> serde_json::Value {
     json!({"cniVersion": "1.0.0", "name": "pods", "plugins": [{"type": "ptp", "ipMasq": false, "ipam": ipam}]})
 }
 
+/// Crashes are repeated and Secrets reach pods within seconds, not minutes: tests wait for both.
 pub(super) fn kubelet(node: &Node<'_>, pki: &str) -> serde_json::Value {
     let name = node.name();
     json!({
@@ -77,6 +78,8 @@ pub(super) fn kubelet(node: &Node<'_>, pki: &str) -> serde_json::Value {
         "nodeStatusUpdateFrequency": "5s", "nodeLeaseDurationSeconds": 12,
         "imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99,
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%"},
+        "syncFrequency": "10s", "featureGates": {"KubeletCrashLoopBackOffMax": true},
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "8s"},
         "maxPods": 110, "maxOpenFiles": 20000, "volumePluginDir": node.state.text("plugins"),
         "registryPullQPS": 0, "eventRecordQPS": 0, "kubeAPIQPS": 200, "kubeAPIBurst": 400, "serializeImagePulls": false,
     })
