@@ -12,6 +12,8 @@ use serde_json::json;
 use crate::handle::{Error, Kubernetes, run};
 use crate::logs;
 
+const LABEL_MAX: usize = 63;
+
 pub struct Namespace {
     pub kubernetes: Kubernetes,
     name: String,
@@ -23,7 +25,7 @@ impl Namespace {
         let object: Object = serde_json::from_value(json!({"metadata": {"name": name, "labels": {
             "pod-security.kubernetes.io/enforce": "restricted",
             "pod-security.kubernetes.io/warn": "restricted",
-            "taffrail.dev/test": std::thread::current().name().unwrap_or("unnamed").replace("::", "."),
+            "taffrail.dev/test": label(std::thread::current().name().unwrap_or("unnamed")),
         }}}))
         .expect("a namespace");
         let api: Api<Object> = Api::all(kubernetes.client.clone());
@@ -65,6 +67,12 @@ impl Namespace {
         all.extend(words);
         self.kubectl(&all).await
     }
+}
+
+/// As much of a test's name as a label holds.
+fn label(test: &str) -> String {
+    let name: String = test.replace("::", ".").chars().take(LABEL_MAX).collect();
+    name.trim_end_matches(['.', '_', '-']).to_owned()
 }
 
 /// Tests run side by side, and several runs may come after one another on one cluster.
