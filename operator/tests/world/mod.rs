@@ -53,7 +53,7 @@ pub struct State {
     /// Every cluster of etcd that ever was.
     pub histories: Vec<History>,
     pub controls: Controls,
-    /// Every kind of request that was ever made.
+    /// What every request that was ever made needed to be granted.
     pub requests: BTreeSet<Seen>,
     pub violations: Vec<String>,
     pub memory: invariants::Memory,
