@@ -6,7 +6,7 @@ use serde_json::json;
 use taffrail_operator::cluster::reconcile;
 
 use crate::ends::members;
-use crate::world::{Reconcile, Scenario, Summary, World, exhaustively, operator, two_operators};
+use crate::world::{Reconcile, Scenario, Summary, World, operator, two_operators, with_deaths};
 
 const PLAIN: &str = "tls: {client: {mode: Disabled}, peer: {mode: Disabled}}";
 /// Orders in which the calls of two operators come.
@@ -55,20 +55,30 @@ pub fn changing(patch: serde_json::Value) -> impl Fn(&World) + Send + Sync + 'st
     move |world| world.change("EtcdCluster", "main", json!({"spec": patch}))
 }
 
-/// `CRASH_TESTS=once` leaves the deaths out: a quick look whether the end is reached at all.
+/// Deaths per scenario unless `CRASH_TESTS=all`: most scenarios have fewer.
+const DEATHS_SAMPLED: usize = 40;
+
+/// `CRASH_TESTS`: `all` deaths, or `once` without any: a quick look whether the end is reached at all.
 pub async fn show(scenario: Scenario) {
-    if std::env::var("CRASH_TESTS").is_ok_and(|how| how == "once") {
-        let (world, writes, passes) = scenario.once(&production()).await;
-        let versions = Summary::of(&world).versions;
-        println!(
-            "{}: {} writes, {passes} passes, {versions:?}",
-            scenario.name,
-            writes.len()
-        );
-        return;
-    }
-    println!("{}: {:?}", scenario.name, exhaustively(&scenario, &production()).await);
-    for seed in 0..SEEDS {
+    let how = std::env::var("CRASH_TESTS").unwrap_or_default();
+    let (deaths_max, seeds) = match how.as_str() {
+        "once" => return show_once(scenario).await,
+        "all" => (usize::MAX, SEEDS),
+        _ => (DEATHS_SAMPLED, SEEDS / 2),
+    };
+    let shown = with_deaths(&scenario, &production(), deaths_max).await;
+    println!("{}: {shown:?}", scenario.name);
+    for seed in 0..seeds {
         two_operators(&scenario, &production(), seed).await;
     }
+}
+
+async fn show_once(scenario: Scenario) {
+    let (world, writes, passes) = scenario.once(&production()).await;
+    let versions = Summary::of(&world).versions;
+    println!(
+        "{}: {} writes, {passes} passes, {versions:?}",
+        scenario.name,
+        writes.len()
+    );
 }

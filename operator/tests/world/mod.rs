@@ -26,7 +26,9 @@ use taffrail_operator::context::Settings;
 
 pub use api::{Key, Refusal, Seen, Store, kind_named};
 pub use controls::Controls;
-pub use driver::{End, Goal, Life, Reconcile, Scenario, Shown, converge, exhaustively, operator, run, two_operators};
+pub use driver::{
+    End, Goal, Life, Reconcile, Scenario, Shown, converge, exhaustively, operator, run, two_operators, with_deaths,
+};
 pub use etcd::{FakeEtcd, History};
 pub use incarnation::{Flavour, Incarnation, Moment};
 pub use kubelet::{Disk, Process};
