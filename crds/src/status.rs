@@ -26,7 +26,7 @@ pub struct EtcdClusterStatus {
     /// Labels of the members' pods, for the scale sub-resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<String>,
-    /// One word for people: Creating, Running, Scaling, Updating, Repairing, Degraded, QuorumLost, Recovering, Hibernated,
+    /// One word for people: Creating, Running, Scaling, Updating, Repairing, Degraded, Unavailable, QuorumLost, Recovering, Hibernated,
     /// Paused, Invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,

@@ -26,7 +26,9 @@ use taffrail_operator::context::Settings;
 
 pub use api::{Key, Refusal, Seen, Store, kind_named};
 pub use controls::Controls;
-pub use driver::{End, Goal, Life, Reconcile, Scenario, Shown, converge, exhaustively, operator, run, two_operators};
+pub use driver::{
+    End, Goal, Life, Reconcile, Scenario, Shown, converge, exhaustively, operator, run, two_operators, with_deaths,
+};
 pub use etcd::{FakeEtcd, History};
 pub use incarnation::{Flavour, Incarnation, Moment};
 pub use kubelet::{Disk, Process};
@@ -53,7 +55,7 @@ pub struct State {
     /// Every cluster of etcd that ever was.
     pub histories: Vec<History>,
     pub controls: Controls,
-    /// Every kind of request that was ever made.
+    /// What every request that was ever made needed to be granted.
     pub requests: BTreeSet<Seen>,
     pub violations: Vec<String>,
     pub memory: invariants::Memory,

@@ -4,6 +4,9 @@ use super::super::observe::{Member, Observed};
 use super::super::pods;
 use super::super::wanted::Wanted;
 use super::quorum::Health;
+use super::repair::away_for_seconds;
+use super::roll::{is_outdated, restart_pod};
+use super::scale::must_be_replaced;
 use super::{Phase, Plan, Step};
 use crate::etcd::{Roster, RosterMember};
 
@@ -92,18 +95,18 @@ fn label(seen: &Observed, member: &Member) -> Option<Plan> {
 fn phase(seen: &Observed) -> Phase {
     match seen.cluster_id() {
         None => Phase::Creating,
-        Some(_) if seen.roster.is_err() => Phase::QuorumLost,
+        Some(_) if seen.roster.is_err() => Phase::Unavailable,
         Some(_) => Phase::Repairing,
     }
 }
 
 /// The one member that is not yet a voter is brought in before anything else changes.
-pub fn bring_in(seen: &Observed, _: &Wanted) -> Option<Plan> {
+pub fn bring_in(seen: &Observed, wanted: &Wanted) -> Option<Plan> {
     let roster = seen.roster.as_ref().ok()?;
     let staying = || seen.members.iter().filter(|member| !member.is_leaving());
     staying()
         .find_map(|member| remember(seen, roster, member))
-        .or_else(|| staying().find_map(|member| promote(roster, member)))
+        .or_else(|| staying().find_map(|member| promote(seen, wanted, roster, member)))
         .or_else(|| staying().find_map(|member| enlist(seen, roster, member)))
 }
 
@@ -139,11 +142,10 @@ fn initial_cluster(seen: &Observed, roster: &Roster) -> String {
     roster.members.iter().map(named).collect::<Vec<_>>().join(",")
 }
 
-fn promote(roster: &Roster, member: &Member) -> Option<Plan> {
+fn promote(seen: &Observed, wanted: &Wanted, roster: &Roster, member: &Member) -> Option<Plan> {
     let listed = roster.find(&member.record.spec.peer_url).filter(|one| one.is_learner)?;
     if member.facts.is_err() {
-        let why = member.why_unhealthy().unwrap_or_default();
-        return waits_for_learner(member, &why);
+        return await_learner(seen, wanted, member);
     }
     let step = Step::Promote {
         member: member.name().to_owned(),
@@ -156,11 +158,20 @@ fn promote(roster: &Roster, member: &Member) -> Option<Plan> {
     ))
 }
 
-/// A learner that does not start holds up nothing that could cure it: see `repair`.
-fn waits_for_learner(member: &Member, why: &str) -> Option<Plan> {
-    if member.pod.as_ref().is_some_and(pods::crashes_for_good) || !member.has_its_data() || member.wants_replacement() {
+/// A learner that does not start holds up nothing that could cure it: what is declared now, or the rules after this.
+fn await_learner(seen: &Observed, wanted: &Wanted, member: &Member) -> Option<Plan> {
+    if is_outdated(wanted, member) && wanted.blocks_roll.is_none() && !member.pod.as_ref().is_some_and(pods::is_going) {
+        return restart_pod(member, "it does not start, and the change may be its cure");
+    }
+    let crashes = member.pod.as_ref().is_some_and(pods::crashes_for_good);
+    let patience = i64::from(seen.cluster.spec.repair.replace_after_seconds);
+    let away = patience > 0 && away_for_seconds(member, seen.now).is_some_and(|seconds| seconds >= patience);
+    let unwanted =
+        seen.members.len() > wanted.replicas && !seen.members.iter().any(|one| must_be_replaced(wanted, one));
+    if crashes || away || unwanted || !member.has_its_data() || member.wants_replacement() {
         return None;
     }
+    let why = member.why_unhealthy().unwrap_or_default();
     Some(Plan::wait(
         Phase::Scaling,
         format!("the learner {} is starting: {why}", member.name()),

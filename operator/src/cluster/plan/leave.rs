@@ -10,6 +10,9 @@ use super::quorum::Health;
 use super::{Phase, Plan, Step};
 use crate::etcd::Roster;
 
+/// Seconds after which a pod whose time to end is over is not waited for.
+const OVERDUE_SECONDS: i64 = 60;
+
 /// A leave that was begun is finished before anything else.
 pub fn finish(seen: &Observed, _: &Wanted) -> Option<Plan> {
     let member = seen.members.iter().find(|member| member.is_leaving())?;
@@ -85,7 +88,7 @@ fn clear(seen: &Observed, member: &Member, leaving: &Leaving) -> Plan {
             format!("{} has left", member.name()),
         );
     }
-    if member.pod.is_some() && leaving.reason != LeavingReason::Lost {
+    if member.pod.is_some() && leaving.reason != LeavingReason::Lost && !is_overdue(seen, member) {
         return Plan::wait(phase(leaving), format!("the pod of {} is ending", member.name()));
     }
     if let Some(claim) = member
@@ -104,6 +107,15 @@ fn clear(seen: &Observed, member: &Member, leaving: &Leaving) -> Plan {
         Step::DeleteMember { member: name },
         format!("{} has left", member.name()),
     )
+}
+
+/// Its node should have ended it long ago: nobody there listens. Kubernetes keeps the volume until the pod has gone.
+fn is_overdue(seen: &Observed, member: &Member) -> bool {
+    let deleted = member
+        .pod
+        .as_ref()
+        .and_then(|pod| pod.metadata.deletion_timestamp.as_ref());
+    deleted.is_some_and(|at| seen.now.as_second() > at.0.as_second() + OVERDUE_SECONDS)
 }
 
 fn dispose(seen: &Observed, claim: &k8s_openapi::api::core::v1::PersistentVolumeClaim, leaving: &Leaving) -> Step {

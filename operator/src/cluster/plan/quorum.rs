@@ -114,7 +114,7 @@ pub fn without(seen: &Observed, _: &Wanted) -> Option<Plan> {
             format!("too many members have lost their data: {facts}"),
         )
     } else {
-        Plan::wait(Phase::QuorumLost, format!("no quorum answers ({error}): {facts}"))
+        Plan::wait(Phase::Unavailable, format!("no quorum answers ({error}): {facts}"))
     })
 }
 

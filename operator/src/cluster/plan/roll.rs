@@ -101,7 +101,8 @@ fn may_be_cured(seen: &Observed, wanted: &Wanted, member: &Member) -> bool {
     !shared || seen.cluster.spec.repair.at_target_version || wanted.replicas == 1
 }
 
-fn restart_pod(member: &Member, why: &str) -> Option<Plan> {
+/// It starts again from what is declared now.
+pub fn restart_pod(member: &Member, why: &str) -> Option<Plan> {
     let step = Step::DeletePod {
         pod: member.name().to_owned(),
         uid: member.pod.as_ref()?.metadata.uid.clone()?,

@@ -13,13 +13,7 @@ pub fn members(seen: &Observed, wanted: &Wanted) -> Option<Plan> {
     let health = Health::of(seen, roster);
     let there = seen.members.len();
     if there > wanted.replicas {
-        let (victim, reason, message) = victim(seen, wanted)?;
-        let survives = !is_voter(victim) || health.survives_removal(victim.is_healthy());
-        let why = format!("{} stays: too few others are healthy", victim.name());
-        return Some(match survives {
-            true => leave(Phase::Scaling, victim, reason, message),
-            false => Plan::wait(Phase::Scaling, why),
-        });
+        return one_less(seen, wanted, health);
     }
     let replaced = seen.members.iter().find(|member| must_be_replaced(wanted, member));
     if there == wanted.replicas && replaced.is_none() {
@@ -53,21 +47,39 @@ pub fn must_be_replaced(wanted: &Wanted, member: &Member) -> bool {
         || !member.record.spec.peer_url.starts_with(wanted.peer_scheme_prefix())
 }
 
-/// Unhealthy ones first, then those to be replaced, then learners, then followers; the newest of equals.
-fn victim<'a>(seen: &'a Observed, wanted: &Wanted) -> Option<(&'a Member, LeavingReason, &'static str)> {
-    let staying = seen.members.iter().filter(|member| !member.is_leaving());
-    let order = |member: &&Member| {
+/// Who is replaced goes once all others are healthy: its successor may just be getting ready, and must not be taken for
+/// one that is ill.
+fn one_less(seen: &Observed, wanted: &Wanted, health: Health) -> Option<Plan> {
+    let staying = || seen.members.iter().filter(|member| !member.is_leaving());
+    let (old, new): (Vec<_>, Vec<_>) = staying().partition(|member| must_be_replaced(wanted, member));
+    if let Some(starting) = new.iter().find(|member| !old.is_empty() && !member.is_healthy()) {
+        let why = starting.why_unhealthy().unwrap_or_default();
+        let why = format!("{} takes a place once it is healthy: {why}", starting.name());
+        return Some(Plan::wait(Phase::Updating, why));
+    }
+    let (among, reason, message) = match old.is_empty() {
+        true => (new, LeavingReason::ScaleIn, "fewer members are declared"),
+        false => (old, LeavingReason::Replaced, "a new member has taken its place"),
+    };
+    let victim = victim(among)?;
+    let survives = !is_voter(victim) || health.survives_removal(victim.is_healthy());
+    Some(match survives {
+        true => leave(Phase::Scaling, victim, reason, message),
+        false => Plan::wait(
+            Phase::Scaling,
+            format!("{} stays: too few others are healthy", victim.name()),
+        ),
+    })
+}
+
+/// Unhealthy ones first, then learners, then followers; the newest of equals.
+fn victim(among: Vec<&Member>) -> Option<&Member> {
+    among.into_iter().min_by_key(|member| {
         (
             member.is_healthy(),
-            !must_be_replaced(wanted, member),
             is_voter(member),
             member.leads(),
             std::cmp::Reverse(member.record.spec.serial),
         )
-    };
-    let victim = staying.min_by_key(order)?;
-    Some(match must_be_replaced(wanted, victim) {
-        true => (victim, LeavingReason::Replaced, "a new member has taken its place"),
-        false => (victim, LeavingReason::ScaleIn, "fewer members are declared"),
     })
 }

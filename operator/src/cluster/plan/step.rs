@@ -24,6 +24,8 @@ pub enum Phase {
     Repairing,
     /// Nothing is to be done but to wait for a member that is not healthy.
     Degraded,
+    /// No quorum answers at the moment.
+    Unavailable,
     QuorumLost,
     Recovering,
     Hibernated,
@@ -140,6 +142,7 @@ impl Phase {
             Self::Updating => "Updating",
             Self::Repairing => "Repairing",
             Self::Degraded => "Degraded",
+            Self::Unavailable => "Unavailable",
             Self::QuorumLost => "QuorumLost",
             Self::Recovering => "Recovering",
             Self::Hibernated => "Hibernated",

@@ -610,3 +610,53 @@ fn pods_wait_for_their_certificates() {
     picture.seen.blocked_pods = Some(crate::problem::Problem::new("SecretMissing", "no Secret"));
     assert_eq!(picture.plan().phase, Phase::Invalid);
 }
+
+#[test]
+fn a_new_member_that_is_getting_ready_is_not_taken_for_an_ill_one() {
+    let mut picture = Picture::of(4, 3);
+    picture.change(|cluster| cluster.spec.storage.class_name = Some("fast".into()));
+    picture.seen.members[3].record.spec.class_name = Some("fast".into());
+    picture.crash(3, 0);
+    assert!(matches!(picture.step(), Step::Wait(_)), "{:?}", picture.plan());
+    picture.run(3);
+    assert_eq!(leaving(picture.step()).1, LeavingReason::Replaced);
+}
+
+/// demo-2 is in etcd's list as a learner and does not start.
+fn with_a_learner_that_does_not_start(declared: i32) -> Picture {
+    let mut picture = Picture::of(3, declared);
+    picture.seen.roster.as_mut().unwrap().members[2].is_learner = true;
+    picture.crash(2, 0);
+    picture
+}
+
+#[test]
+fn a_learner_that_does_not_start_holds_up_nothing_that_could_cure_it() {
+    let mut picture = with_a_learner_that_does_not_start(3);
+    assert!(matches!(picture.step(), Step::Wait(_)));
+    picture.change(|cluster| cluster.spec.image = Some("one-that-is-there:1".into()));
+    assert!(matches!(picture.step(), Step::DeletePod { pod, .. } if pod == "demo-2"));
+    let mut undone = with_a_learner_that_does_not_start(2);
+    assert_eq!(leaving(undone.step()), ("demo-2".into(), LeavingReason::ScaleIn));
+    undone.change(|cluster| cluster.spec.replicas = 3);
+    undone.away_since(2, "2026-01-01T00:01:00Z");
+    assert_eq!(leaving(undone.step()), ("demo-2".into(), LeavingReason::Stuck));
+}
+
+#[test]
+fn a_pod_that_its_node_does_not_end_is_not_waited_for_for_ever() {
+    let mut picture = Picture::of(3, 3);
+    let leaving = taffrail_crds::Leaving {
+        reason: LeavingReason::DataLost,
+        message: "x".into(),
+    };
+    picture.seen.members[2].record.spec.leaving = Some(leaving);
+    picture.seen.roster.as_mut().unwrap().members.pop();
+    let mut deleted_at = |time: &str| {
+        let pod = picture.seen.members[2].pod.as_mut().unwrap();
+        pod.metadata.deletion_timestamp = Some(serde_json::from_value(json!(time)).unwrap());
+        picture.step()
+    };
+    assert!(matches!(deleted_at("2026-01-01T00:09:30Z"), Step::Wait(_)));
+    assert!(matches!(deleted_at("2026-01-01T00:08:00Z"), Step::DeleteVolume { .. }));
+}

@@ -6,6 +6,7 @@ mod apply;
 mod check;
 mod kinds;
 mod path;
+mod rights;
 mod select;
 mod serve;
 mod store;

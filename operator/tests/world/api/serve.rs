@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::path::{Target, query};
 use super::store::{Deletion, Key};
-use super::{Refusal, Seen, select};
+use super::{Refusal, Seen, rights, select};
 use crate::world::{Incarnation, State, World};
 
 type Bytes = axum::body::Bytes;
@@ -73,11 +73,7 @@ async fn respond(world: &World, incarnation: &Arc<Incarnation>, request: Request
         seen.name.as_deref().unwrap_or_default()
     );
     let answer = incarnation.call(world, &what, counts, |state| {
-        state.requests.insert(Seen {
-            name: None,
-            ..seen.clone()
-        });
-        let answer = handle(state, &ask);
+        let answer = allowed(state, &ask, &seen).and_then(|()| handle(state, &ask));
         if counts && answer.is_ok() {
             crate::world::invariants::after_request(state, &seen);
         }
@@ -106,6 +102,26 @@ fn seen(ask: &Ask) -> Seen {
         subresource: ask.target.subresource.clone(),
         namespace: ask.target.namespace.clone(),
         name: ask.target.name.clone(),
+    }
+}
+
+/// Notes what the request needs to be granted, and refuses it if it is not.
+fn allowed(state: &mut State, ask: &Ask, seen: &Seen) -> Result<(), Refusal> {
+    let namespace = ask.target.namespace.as_deref().unwrap_or_default();
+    let name = ask.target.name.as_ref();
+    let exists = name.is_some_and(|name| {
+        let key = Key::new(ask.target.kind.kind, namespace, name);
+        state.api.objects.contains_key(&key)
+    });
+    let applied = ask.content == "application/apply-patch+yaml";
+    let needed = rights::needed(seen, &ask.body, applied, exists);
+    state.requests.extend(needed.iter().cloned());
+    match rights::refusal(&needed).filter(|_| state.controls.only_what_is_granted) {
+        Some(refusal) => {
+            state.violated(&refusal.message);
+            Err(refusal)
+        }
+        None => Ok(()),
     }
 }
 

@@ -93,7 +93,7 @@ fn process_at(state: &State, at: &Endpoint) -> Answer<Process> {
 fn connected(state: &State, tls: Option<&ClientTls>, at: &Endpoint) -> Answer<Process> {
     let process = process_at(state, at)?;
     let side = if at.url.ends_with(":2380") {
-        handshake::peer_side(state, &process)
+        handshake::served_to_peers(state, &process)
     } else {
         handshake::client_side(state, &process)
     };

@@ -35,16 +35,26 @@ impl From<&ClientTls> for Side {
     }
 }
 
-/// One member's connection to another's peer port.
-pub fn peers(state: &State, from: &Process, to: &Process, name: &str) -> Result<(), String> {
-    match (peer_side(state, from), peer_side(state, to)) {
-        (None, None) => Ok(()),
-        (Some(client), Some(server)) => check(state, &client, &server, name),
+/// One member's connection to another's peer port at `url`: plain or not as the URL says, whatever files either has.
+pub fn peers(state: &State, from: &Process, to: &Process, (url, name): (&str, &str)) -> Result<(), String> {
+    match (url.starts_with("https://"), served_to_peers(state, to)) {
+        (false, None) => Ok(()),
+        (true, Some(server)) => {
+            let client = peer_side(state, from).ok_or("there is no certificate to show a peer")?;
+            check(state, &client, &server, name)
+        }
         _ => Err("one side speaks TLS and the other does not".into()),
     }
 }
 
-pub fn peer_side(state: &State, of: &Process) -> Option<Side> {
+/// The scheme of where it listens decides whether its certificate is served there.
+pub fn served_to_peers(state: &State, of: &Process) -> Option<Side> {
+    let listens = of.flags.list("listen-peer-urls");
+    let tls = listens.iter().any(|url| url.starts_with("https://"));
+    peer_side(state, of).filter(|_| tls)
+}
+
+fn peer_side(state: &State, of: &Process) -> Option<Side> {
     let certificate = of.flags.file(state, "peer-cert-file")?;
     let key = of.flags.file(state, "peer-key-file")?;
     Some(Side {

@@ -39,7 +39,7 @@ pub fn reaches(state: &State, from: &Process, to: &Process) -> bool {
     !isolated.contains(&from.pod.name)
         && !isolated.contains(&to.pod.name)
         && resolves(state, &url, to)
-        && handshake::peers(state, from, to, host_of(&url)).is_ok()
+        && handshake::peers(state, from, to, (&url, host_of(&url))).is_ok()
 }
 
 pub fn host_of(url: &str) -> &str {

@@ -1,0 +1,84 @@
+//! What breaks.
+
+use serde_json::json;
+use taffrail_operator::etcd::AlarmKind;
+
+use crate::ends::{ensure, gone, members, recovered};
+use crate::show::{changing, production, to_members};
+use crate::world::{Scenario, Summary, World};
+
+pub async fn volume() -> Scenario {
+    let lose = |world: &World| {
+        world.delete_claim("data-main-1");
+        world.delete("Pod", "main-1");
+    };
+    to_members(3, "lost volume", lose, gone("main-1")).await
+}
+
+/// Its pod cannot end, so that it stays behind.
+pub async fn node() -> Scenario {
+    let lose = |world: &World| drop(world.fail_node_of("main-1"));
+    to_members(3, "lost node", lose, |world| {
+        let summary = Summary::of(world);
+        let replaced = world.get("EtcdMember", "main-1").is_none();
+        ensure(replaced && summary.voters == 3 && summary.learners == 0, summary)
+    })
+    .await
+}
+
+/// A minute is less than a member is given.
+pub async fn node_for_a_while() -> Scenario {
+    let begin = to_members(3, "", |_: &World| {}, members(3)).await;
+    let lose = |world: &World| {
+        let node = world.fail_node_of("main-1");
+        (0..12).for_each(|_| world.tick());
+        world.mend_node(&node);
+    };
+    let stays = |world: &World| {
+        members(3)(world)?;
+        ensure(world.get("EtcdMember", "main-1").is_some(), "main-1 was replaced")
+    };
+    begin.then(&production(), "node back", lose, stays).await
+}
+
+pub async fn unreadable() -> Scenario {
+    let ruin = |world: &World| world.ruin_volume("data-main-1");
+    to_members(3, "corrupt", ruin, gone("main-1")).await
+}
+
+pub async fn corrupt_alarm() -> Scenario {
+    let raise = |world: &World| world.alarm("main-1", AlarmKind::Corrupt);
+    to_members(3, "corrupt alarm", raise, gone("main-1")).await
+}
+
+pub async fn replacement() -> Scenario {
+    let ask = |world: &World| {
+        let replace = json!({"metadata": {"annotations": {"etcd.taffrail.dev/replace": "please"}}});
+        world.change("EtcdMember", "main-1", replace);
+    };
+    to_members(3, "replace", ask, gone("main-1")).await
+}
+
+fn lose_two(world: &World) {
+    for member in ["main-1", "main-2"] {
+        world.delete_claim(&format!("data-{member}"));
+        world.delete("Pod", member);
+    }
+}
+
+pub async fn quorum_by_hand() -> Scenario {
+    let lose = |world: &World| {
+        lose_two(world);
+        let consent = json!({"etcd.taffrail.dev/recover-from": "main-0", "etcd.taffrail.dev/accept-data-loss": "main"});
+        world.change("EtcdCluster", "main", json!({"metadata": {"annotations": consent}}));
+    };
+    to_members(3, "quorum lost", lose, recovered).await
+}
+
+pub async fn quorum_automatically() -> Scenario {
+    let lose = |world: &World| {
+        changing(json!({"quorumRecovery": "Automatic"}))(world);
+        lose_two(world);
+    };
+    to_members(3, "quorum lost, automatic", lose, recovered).await
+}

@@ -1,0 +1,65 @@
+//! The operator dies at any of its writes, and another takes over: the end is the same, and nothing is lost on the way.
+//!
+//! A scenario is a world at rest, what happens to it, and what has to become of it. Every row of [`scenarios`] is a
+//! test of its own.
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod changes;
+mod ends;
+mod growth;
+mod losses;
+mod rights;
+mod security;
+mod show;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use world::{Scenario, run};
+
+macro_rules! scenarios {
+    ($($promise:ident = $scenario:path;)*) => {
+        $(#[test]
+        fn $promise() {
+            run(async { show::show($scenario().await).await });
+        })*
+
+        fn all() -> Vec<BoxFuture<'static, Scenario>> {
+            vec![$($scenario().boxed()),*]
+        }
+    };
+}
+
+scenarios! {
+    three_members_are_made_of_nothing = growth::three_of_nothing;
+    one_member_becomes_three = growth::one_to_three;
+    five_members_become_three = growth::five_to_three;
+    three_members_become_one = growth::three_to_one;
+    hibernation_stops_all_members_and_keeps_their_data = growth::to_sleep;
+    a_hibernated_cluster_wakes_with_its_data = growth::awake_again;
+    a_wish_that_changes_half_way_is_followed = growth::back_half_way;
+    a_deleted_cluster_takes_its_pods_along_and_leaves_its_data = growth::deleted;
+
+    a_member_whose_volume_claim_is_deleted_is_replaced = losses::volume;
+    a_member_whose_node_is_lost_is_replaced = losses::node;
+    a_member_whose_node_comes_back_stays = losses::node_for_a_while;
+    a_member_whose_data_cannot_be_read_is_replaced = losses::unreadable;
+    a_member_that_etcd_finds_corrupt_is_replaced = losses::corrupt_alarm;
+    replacement_that_is_asked_for_is_done = losses::replacement;
+    after_the_loss_of_the_quorum_one_goes_on_when_a_person_says_so = losses::quorum_by_hand;
+    after_the_loss_of_the_quorum_the_newest_goes_on_where_that_was_declared = losses::quorum_automatically;
+
+    members_are_updated_one_at_a_time = changes::option;
+    a_storage_class_is_changed_by_replacing_members = changes::storage_class;
+    volumes_grow = changes::size;
+    a_version_comes_member_by_member = changes::upgrade;
+    a_version_goes_back_member_by_member = changes::downgrade;
+
+    members_with_certificates_are_made_of_nothing = security::certificates;
+    authorities_are_rotated_while_members_serve = security::rotation;
+    clients_come_to_speak_tls = security::clients_to_tls;
+    members_come_to_speak_tls = security::peers_to_tls;
+    a_password_is_set = security::password;
+    a_password_changes = security::another_password;
+}

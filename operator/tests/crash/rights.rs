@@ -1,0 +1,51 @@
+//! The operator's Role grants what it needs and no more: requests beyond it are refused in every scenario, and what it
+//! grants is made use of in some.
+
+use std::collections::BTreeSet;
+
+use taffrail_operator::rbac::RULES;
+
+use crate::show::production;
+use crate::world::run;
+
+type Right = (&'static str, String, &'static str);
+
+/// Rights that scenarios do not need, with who does.
+fn is_needed_elsewhere((group, resource, verb): &Right) -> Option<&'static str> {
+    match (*group, resource.as_str(), *verb) {
+        (_, _, "watch") => Some("whoever waits for changes; scenarios call the reconciliation themselves"),
+        ("etcd.taffrail.dev", "etcdclusters", "list") => Some("a watch begins with it"),
+        ("events.k8s.io", _, _) => Some("scenarios tell nobody"),
+        ("cert-manager.io", _, _) => Some("cert-manager is not in the world"),
+        _ => None,
+    }
+}
+
+fn granted() -> BTreeSet<Right> {
+    let mut all = BTreeSet::new();
+    for rule in &RULES {
+        for resource in rule.resources {
+            all.extend(
+                rule.verbs
+                    .iter()
+                    .map(|verb| (rule.group, (*resource).to_owned(), *verb)),
+            );
+        }
+    }
+    all
+}
+
+#[test]
+fn every_right_is_made_use_of() {
+    run(async {
+        let mut used = BTreeSet::new();
+        for scenario in crate::all() {
+            let (world, _, _) = scenario.await.once(&production()).await;
+            let state = world.state();
+            used.extend(state.requests.iter().map(|seen| (seen.group, seen.path(), seen.verb)));
+        }
+        let idle = |right: &&Right| !used.contains(*right) && is_needed_elsewhere(right).is_none();
+        let idle: Vec<Right> = granted().iter().filter(idle).cloned().collect();
+        assert!(idle.is_empty(), "never made use of: {idle:#?}");
+    });
+}
