@@ -10,11 +10,16 @@ use crate::world::run;
 
 type Right = (&'static str, String, &'static str);
 
-/// Rights that scenarios do not need, with who does.
+/// Rights that scenarios do not need, with why they are granted.
 fn is_needed_elsewhere((group, resource, verb): &Right) -> Option<&'static str> {
     match (*group, resource.as_str(), *verb) {
         (_, _, "watch") => Some("whoever waits for changes; scenarios call the reconciliation themselves"),
-        ("etcd.taffrail.dev", "etcdclusters", "list") => Some("a watch begins with it"),
+        (_, "etcdclusters" | "secrets" | "services" | "poddisruptionbudgets", "list") => Some("a watch begins with it"),
+        (_, "etcdmembers", "get") => Some("by the name: goes together with list"),
+        ("", "persistentvolumeclaims", "get") => Some("whose claim has the name that a new one was to have"),
+        (_, "etcdclusters/finalizers" | "etcdmembers/finalizers", "update") => {
+            Some("for API servers that ask for it of whoever names an owner; nothing here blocks an owner's deletion")
+        }
         ("events.k8s.io", _, _) => Some("scenarios tell nobody"),
         ("cert-manager.io", _, _) => Some("cert-manager is not in the world"),
         _ => None,
