@@ -29,7 +29,9 @@ fn start(directory: &std::path::Path, port: u16) -> Running {
         ("--listen-metrics-urls", url(2)),
     ];
     let mut command = Command::new(program);
-    args.iter().for_each(|(flag, value)| drop(command.arg(flag).arg(value)));
+    for (flag, value) in &args {
+        command.arg(flag).arg(value);
+    }
     Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 

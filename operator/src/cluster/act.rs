@@ -7,7 +7,9 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use taffrail_crds::{ACCEPT_DATA_LOSS, EtcdCluster, EtcdMember, KEPT, RECOVER_FROM, ROLE, RecoveryStatus};
+use taffrail_crds::{
+    ACCEPT_DATA_LOSS, EtcdCluster, EtcdMember, KEPT, RECOVER_FROM, ROLE, RecoveryPhase, RecoveryStatus,
+};
 
 use super::Error;
 use super::build;
@@ -195,6 +197,9 @@ impl Act<'_> {
 
     /// An acknowledgement counts once: it is taken away when it was made use of.
     async fn recover(&self, recovery: Option<&RecoveryStatus>) -> Result<(), Error> {
+        if let Some(done) = recovery.filter(|one| one.phase == RecoveryPhase::Done) {
+            self.clear_copying(&done.survivor).await?;
+        }
         self.status(json!({"recovery": recovery})).await?;
         let used = json!({"metadata": {"annotations": {RECOVER_FROM: Value::Null, ACCEPT_DATA_LOSS: Value::Null}}});
         match self.seen.cluster.annotations().contains_key(RECOVER_FROM) {
@@ -235,6 +240,22 @@ impl Act<'_> {
         delete(&pods, &name, &pod.uid().unwrap_or_default()).await?;
         self.keep_volume(&name, "BeforeQuorumRecovery").await?;
         Ok(Outcome::Done)
+    }
+
+    /// An operator that was slow may have made the copying pod once more, after the copy was marked as whole.
+    async fn clear_copying(&self, survivor: &str) -> Result<(), Error> {
+        let name = format!("kept-{survivor}");
+        let pods = self.api::<Pod>();
+        let cluster = self.seen.cluster.uid();
+        let ours = |pod: &Pod| {
+            pod.owner_references()
+                .iter()
+                .any(|owner| Some(&owner.uid) == cluster.as_ref())
+        };
+        match pods.get_opt(&name).await?.filter(ours) {
+            Some(pod) => delete(&pods, &name, &pod.uid().unwrap_or_default()).await,
+            None => Ok(()),
+        }
     }
 
     fn record(&self, member: &str) -> Result<&EtcdMember, Error> {

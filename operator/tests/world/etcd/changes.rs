@@ -67,7 +67,7 @@ pub fn promote(state: &mut State, history: usize, id: u64) -> Result<(), EtcdErr
         return Err(EtcdError::NotLearner);
     }
     let started = one.voters().filter(|(_, member)| !member.name.is_empty()).count() + 1;
-    if started < (one.voters().count() + 1) / 2 + 1 {
+    if started < one.voters().count().div_ceil(2) + 1 {
         return Err(EtcdError::Unhealthy(FEW.into()));
     }
     if !is_caught_up(state, history, id) {
@@ -114,7 +114,7 @@ pub fn move_leader(state: &mut State, history: usize, asked: u64, to: u64) -> Re
     if one.leader != Some(asked) {
         return Err(EtcdError::Refused("not leader".into()));
     }
-    if !one.members.get(&to).is_some_and(|member| !member.is_learner) {
+    if one.members.get(&to).is_none_or(|member| member.is_learner) {
         return Err(EtcdError::Refused("bad leader transferee".into()));
     }
     if !active(state, history).contains(&to) {

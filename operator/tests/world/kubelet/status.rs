@@ -20,7 +20,7 @@ pub fn report(state: &mut State) {
         } else if state.processes.contains_key(&uid) {
             let ready = etcd::is_ready(state, &uid);
             state.api.edit(&key, |pod| running(pod, ready));
-        } else if text(&pod, "/status/containerStatuses/0/state/running/startedAt") != "" {
+        } else if !text(&pod, "/status/containerStatuses/0/state/running/startedAt").is_empty() {
             state.api.edit(&key, ended);
         }
     }
