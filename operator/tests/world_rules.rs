@@ -300,14 +300,18 @@ fn without_a_quorum_nothing_is_changed_and_with_it_etcd_protects_it() {
         bootstrap(&world, 3);
         let (etcd, through) = (etcd(&world), [at(&world, 0), at(&world, 2)]);
         let (one, two) = (id(&world, 1).await, id(&world, 2).await);
-        world.control(|wrong| drop(wrong.crashing.insert("m1".into())));
+        world.control(|wrong| {
+            wrong.crashing.insert("m1".into());
+        });
         world.crash("m1");
         world.tick();
         let refused = etcd.remove(&access, &through, two).await;
         assert!(matches!(refused, Err(EtcdError::Unhealthy(_))), "{refused:?}");
         let refused = etcd.add_learner(&access, &through, &url(3)).await;
         assert!(matches!(refused, Err(EtcdError::Unhealthy(_))), "{refused:?}");
-        world.control(|wrong| drop(wrong.crashing.insert("m2".into())));
+        world.control(|wrong| {
+            wrong.crashing.insert("m2".into());
+        });
         world.crash("m2");
         world.tick();
         assert!(matches!(
@@ -363,7 +367,9 @@ fn acknowledged_writes_that_nobody_has_any_more_are_missed() {
         let world = World::new();
         bootstrap(&world, 3);
         for pod in ["m0", "m1", "m2"] {
-            world.control(|wrong| drop(wrong.crashing.insert(pod.into())));
+            world.control(|wrong| {
+                wrong.crashing.insert(pod.into());
+            });
             world.crash(pod);
         }
         world.tick();

@@ -14,7 +14,7 @@ use taffrail_crds::{
 use super::Error;
 use super::build;
 use super::observe::Observed;
-use super::plan::Step;
+use super::plan::{Step, kept_name};
 use super::wanted::Wanted;
 use crate::context::Context;
 use crate::etcd::{Endpoint, EtcdError};
@@ -82,7 +82,7 @@ impl Act<'_> {
                     .await?)
             }
             Step::Recover(recovery) => self.recover(recovery.as_ref()).await,
-            Step::KeepAside { survivor } => return self.keep_aside(survivor).await,
+            Step::KeepAside { survivor, claim } => return self.keep_aside(survivor, claim).await,
             Step::Force { member, on } => self.note(member, json!({"forceNewCluster": on})).await,
         }
         .map(|()| Outcome::Done)
@@ -114,9 +114,13 @@ impl Act<'_> {
 
     async fn create_volume(&self, member: &str) -> Result<(), Error> {
         let claim = build::volume(&self.seen.cluster, &self.seen.names, self.record(member)?);
-        match self.api().create(&PostParams::default(), &claim).await {
+        self.create_claim(&claim).await
+    }
+
+    async fn create_claim(&self, claim: &PersistentVolumeClaim) -> Result<(), Error> {
+        match self.api().create(&PostParams::default(), claim).await {
             // What was made a moment ago by this cluster's operator is seen at the next look.
-            Err(error) if is(&error, 409) => self.known(&claim).await,
+            Err(error) if is(&error, 409) => self.known(claim).await,
             other => Ok(other.map(drop)?),
         }
     }
@@ -198,7 +202,7 @@ impl Act<'_> {
     /// An acknowledgement counts once: it is taken away when it was made use of.
     async fn recover(&self, recovery: Option<&RecoveryStatus>) -> Result<(), Error> {
         if let Some(done) = recovery.filter(|one| one.phase == RecoveryPhase::Done) {
-            self.clear_copying(&done.survivor).await?;
+            self.clear_copying(&kept_name(done)).await?;
         }
         self.status(json!({"recovery": recovery})).await?;
         let used = json!({"metadata": {"annotations": {RECOVER_FROM: Value::Null, ACCEPT_DATA_LOSS: Value::Null}}});
@@ -209,51 +213,44 @@ impl Act<'_> {
     }
 
     /// Claim, pod, wait, mark: each only if it is not there yet.
-    async fn keep_aside(&self, survivor: &str) -> Result<Outcome, Error> {
-        let name = format!("kept-{survivor}");
+    async fn keep_aside(&self, survivor: &str, name: &str) -> Result<Outcome, Error> {
         let member = self.seen.member(survivor).and_then(|member| member.volume.as_ref());
         let volume = member.ok_or_else(|| Error::Gone("the survivor's volume".into()))?;
-        let image = self
-            .context
-            .settings
-            .operator_image
-            .as_ref()
-            .ok_or(Error::NoOperatorImage)?;
-        create(
-            &self.api(),
-            &build::kept_claim(&self.seen.cluster, volume, name.clone()),
-        )
-        .await?;
+        let image = self.context.settings.operator_image.as_ref();
+        let image = image.ok_or(Error::NoOperatorImage)?;
+        self.create_claim(&build::kept_claim(&self.seen.cluster, volume, name.to_owned()))
+            .await?;
         let from = volume.name_any();
-        create(
-            &self.api(),
-            &build::copy_pod(&self.seen.cluster, image, (&from, &name), name.clone()),
-        )
-        .await?;
+        let copying = build::copy_pod(&self.seen.cluster, image, (&from, name), name.to_owned());
+        create(&self.api(), &copying).await?;
         let pods = self.api::<Pod>();
-        let pod = pods.get(&name).await?;
+        let pod = pods.get(name).await?;
+        if !self.is_ours(&pod) {
+            let (kind, name) = ("Pod", name.to_owned());
+            return Err(Error::Foreign { kind, name });
+        }
         if super::pods::phase(&pod) != "Succeeded" {
             return Ok(Outcome::NotYet);
         }
         // The pod first: once the claim is marked nobody looks for it. A copy that is whole is known by its own mark,
         // so another pod has nothing left to do.
-        delete(&pods, &name, &pod.uid().unwrap_or_default()).await?;
-        self.keep_volume(&name, "BeforeQuorumRecovery").await?;
+        delete(&pods, name, &pod.uid().unwrap_or_default()).await?;
+        self.keep_volume(name, "BeforeQuorumRecovery").await?;
         Ok(Outcome::Done)
     }
 
-    /// An operator that was slow may have made the copying pod once more, after the copy was marked as whole.
-    async fn clear_copying(&self, survivor: &str) -> Result<(), Error> {
-        let name = format!("kept-{survivor}");
-        let pods = self.api::<Pod>();
+    fn is_ours(&self, pod: &Pod) -> bool {
         let cluster = self.seen.cluster.uid();
-        let ours = |pod: &Pod| {
-            pod.owner_references()
-                .iter()
-                .any(|owner| Some(&owner.uid) == cluster.as_ref())
-        };
-        match pods.get_opt(&name).await?.filter(ours) {
-            Some(pod) => delete(&pods, &name, &pod.uid().unwrap_or_default()).await,
+        pod.owner_references()
+            .iter()
+            .any(|owner| Some(&owner.uid) == cluster.as_ref())
+    }
+
+    /// An operator that was slow may have made the copying pod once more, after the copy was marked as whole.
+    async fn clear_copying(&self, name: &str) -> Result<(), Error> {
+        let pods = self.api::<Pod>();
+        match pods.get_opt(name).await?.filter(|pod| self.is_ours(pod)) {
+            Some(pod) => delete(&pods, name, &pod.uid().unwrap_or_default()).await,
             None => Ok(()),
         }
     }

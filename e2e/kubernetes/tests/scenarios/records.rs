@@ -43,10 +43,12 @@ async fn etcdctl_removes(cluster: &Cluster, victim: &str) {
         .iter()
         .find(|one| one.name == victim)
         .and_then(|one| one.id.clone());
-    cluster
-        .etcdctl(&["member", "remove", &member.expect("it has an ID")])
-        .await
-        .unwrap();
+    let member = member.expect("it has an ID");
+    // etcd refuses as long as it has not been in touch with everybody for a while.
+    wait::until("etcd lets it go", PATIENCE, async || {
+        cluster.etcdctl(&["member", "remove", &member]).await.ok()
+    })
+    .await;
     wait::until("it is replaced", PATIENCE, async || {
         let names = cluster.names().await;
         (!names.is_empty() && names.iter().all(|name| name != victim)).then_some(())

@@ -20,6 +20,7 @@ mod volumes;
 mod tests;
 
 pub use quorum::{Health, cannot_come_back};
+pub use recover::kept_name;
 pub use roll::is_outdated;
 pub use step::{Phase, Plan, Step, next_serial};
 pub use volumes::capacity_is_behind;

@@ -116,7 +116,7 @@ fn stop(seen: &Observed, recovery: &RecoveryStatus) -> Plan {
 }
 
 fn keep_aside(seen: &Observed, survivor: &Member, recovery: &RecoveryStatus) -> Plan {
-    let claim = format!("kept-{}", survivor.name());
+    let claim = kept_name(recovery);
     let copied = seen
         .kept
         .iter()
@@ -129,12 +129,15 @@ fn keep_aside(seen: &Observed, survivor: &Member, recovery: &RecoveryStatus) -> 
             "the survivor's data are kept aside",
         );
     }
+    let why = format!("a copy of its data goes to {claim}");
     let survivor = survivor.name().to_owned();
-    Plan::new(
-        Phase::Recovering,
-        Step::KeepAside { survivor },
-        format!("a copy of its data goes to {claim}"),
-    )
+    Plan::new(Phase::Recovering, Step::KeepAside { survivor, claim }, why)
+}
+
+/// Claim and pod of the copy: another recovery, even of the same member, makes another copy.
+pub fn kept_name(recovery: &RecoveryStatus) -> String {
+    let begun = recovery.started.parse::<Timestamp>().map_or(0, Timestamp::as_second);
+    format!("kept-{}-{begun}", recovery.survivor)
 }
 
 /// The copy is whole.
@@ -224,7 +227,7 @@ fn restart(seen: &Observed, wanted: &Wanted, survivor: &Member, recovery: &Recov
 }
 
 fn reached(recovery: &RecoveryStatus, phase: RecoveryPhase, now: Timestamp, why: &str) -> Plan {
-    let kept = (phase >= RecoveryPhase::Forcing).then(|| format!("kept-{}", recovery.survivor));
+    let kept = (phase >= RecoveryPhase::Forcing).then(|| kept_name(recovery));
     let recovery = RecoveryStatus {
         phase,
         kept_aside: kept,

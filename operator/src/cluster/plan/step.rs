@@ -125,6 +125,7 @@ pub enum Step {
     /// Start the copy of a survivor's volume.
     KeepAside {
         survivor: String,
+        claim: String,
     },
     /// Set or take away `--force-new-cluster` in a record.
     Force {
