@@ -170,7 +170,7 @@ async fn root_is_made_once_and_given_its_new_password_after_that() {
     });
     let member = Member::plain(answers).await;
     client()
-        .set_root(&Access::default(), &[member.at.clone()], "new")
+        .set_root(&Access::default(), std::slice::from_ref(&member.at), "new")
         .await
         .unwrap();
     assert_eq!(
