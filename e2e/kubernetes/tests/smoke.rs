@@ -105,7 +105,11 @@ async fn names_and_services_lead_to_pods() {
         .await
         .unwrap();
     is_ready(&namespace, "one").await;
-    let inside = async || namespace.exec("one", &["wget", "-q", "-O-", "http://web"]).await.ok();
+    // A connection that was begun before the service led anywhere may hang: it is begun again.
+    let inside = async || {
+        let asked = namespace.exec("one", &["wget", "-q", "-O-", "http://web"]);
+        tokio::time::timeout(Duration::from_secs(5), asked).await.ok()?.ok()
+    };
     assert_eq!(
         wait::until("the service answers a pod", PATIENCE, inside).await,
         "one\n"
