@@ -32,14 +32,7 @@ pub fn wanted(seen: &Observed, settings: &Settings, mounts: Mounts) -> Result<Wa
         class_name: spec.storage.class_name.clone(),
         peer_tls: spec.tls.peer.is_on(),
         blocks_roll: skew(seen, version),
-        pods: build::PodInputs {
-            cluster: seen.cluster.clone(),
-            names: seen.names.clone(),
-            image: image(seen, settings),
-            version,
-            ipv6: settings.ipv6,
-            mounts,
-        },
+        pods: pods(seen, settings, version, mounts),
     })
 }
 
@@ -57,15 +50,19 @@ impl Wanted {
             class_name: None,
             peer_tls: mounts.peer.is_some(),
             blocks_roll: Some(problem.clone()),
-            pods: build::PodInputs {
-                cluster: seen.cluster.clone(),
-                names: seen.names.clone(),
-                image: image(seen, settings),
-                version,
-                ipv6: settings.ipv6,
-                mounts,
-            },
+            pods: pods(seen, settings, version, mounts),
         }
+    }
+}
+
+fn pods(seen: &Observed, settings: &Settings, version: Version, mounts: Mounts) -> build::PodInputs {
+    build::PodInputs {
+        cluster: seen.cluster.clone(),
+        names: seen.names.clone(),
+        image: image(seen, settings),
+        version,
+        ipv6: settings.ipv6,
+        mounts,
     }
 }
 

@@ -1,14 +1,14 @@
 //! A copy of a survivor's volume, made before anything is done to it.
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, PodSecurityContext,
-    PodSpec, SeccompProfile, SecurityContext, Volume, VolumeMount,
+    Container, PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, PodSecurityContext, PodSpec, Volume,
+    VolumeMount,
 };
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use taffrail_crds::{CLUSTER_UID, EtcdCluster, KEPT, MEMBER};
 
-use super::pod::NOBODY;
+use super::pod::{NOBODY, confined, security};
 use super::{labels, meta};
 
 /// The claim that the copy goes to: as large as the original, and never the operator's to delete. What `KEPT` says
@@ -47,15 +47,8 @@ pub fn copy_pod(cluster: &EtcdCluster, image: &str, (from, to): (&str, &str), na
             tolerations: Some(cluster.spec.pod_template.tolerations.clone()),
             image_pull_secrets: Some(cluster.spec.pod_template.image_pull_secrets.clone()),
             security_context: Some(PodSecurityContext {
-                run_as_non_root: Some(true),
-                run_as_user: Some(user),
-                run_as_group: Some(user),
-                fs_group: Some(user),
-                seccomp_profile: Some(SeccompProfile {
-                    type_: "RuntimeDefault".into(),
-                    localhost_profile: None,
-                }),
-                ..PodSecurityContext::default()
+                fs_group_change_policy: None,
+                ..security(user)
             }),
             containers: vec![container(image)],
             volumes: Some(vec![volume("from", from), volume("to", to)]),
@@ -77,15 +70,7 @@ fn container(image: &str) -> Container {
         command: Some(vec!["/usr/local/bin/taffrail-operator".into()]),
         args: Some(vec!["copy".into(), "/from/etcd".into(), "/to/etcd".into()]),
         volume_mounts: Some(vec![mount("from"), mount("to")]),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".into()]),
-                add: None,
-            }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(confined()),
         ..Container::default()
     }
 }

@@ -129,7 +129,8 @@ fn spec(inputs: &PodInputs, record: &EtcdMember) -> PodSpec {
     }
 }
 
-fn security(user: i64) -> PodSecurityContext {
+/// What a restricted namespace asks of a pod.
+pub fn security(user: i64) -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
         run_as_user: Some(user),
@@ -141,6 +142,19 @@ fn security(user: i64) -> PodSecurityContext {
             localhost_profile: None,
         }),
         ..PodSecurityContext::default()
+    }
+}
+
+/// And of its containers.
+pub fn confined() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".into()]),
+            add: None,
+        }),
+        ..SecurityContext::default()
     }
 }
 
@@ -162,15 +176,7 @@ fn container(inputs: &PodInputs, record: &EtcdMember) -> Container {
         startup_probe: Some(probe("/livez", 2, 300)),
         liveness_probe: Some(probe("/livez", 5, 6)),
         readiness_probe: Some(probe("/readyz", 2, 2)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".into()]),
-                add: None,
-            }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(confined()),
         volume_mounts: Some(mounts(inputs)),
         ..Container::default()
     }
