@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tls::is_false;
-use crate::{EtcdClusterStatus, PodTemplate, Storage, Tls};
+use crate::{Bootstrap, EtcdClusterStatus, PodTemplate, Storage, Tls};
 
 /// An etcd cluster, kept as it is declared.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -84,6 +84,9 @@ pub struct EtcdClusterSpec {
     pub pod_template: PodTemplate,
     #[serde(default)]
     pub service: ServiceTemplate,
+    /// What a new cluster begins with; it means nothing once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
     /// Nothing is done while it is true; status goes on telling the truth.
     #[serde(default, skip_serializing_if = "is_false")]
     pub paused: bool,
@@ -106,7 +109,7 @@ pub struct Auth {
     pub root_secret_ref: Option<SecretRef>,
 }
 
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretRef {
     #[schemars(length(min = 1, max = 253))]

@@ -21,6 +21,8 @@ pub enum ConditionType {
     StorageResizing,
     /// Passwords and authentication are as declared.
     AuthReady,
+    /// The newest backup is there and not too old. Only for clusters of which backups are made.
+    BackupReady,
     /// Nothing is done: `spec.paused`.
     Paused,
 }
@@ -35,6 +37,7 @@ impl ConditionType {
             Self::CertificatesValid => "CertificatesValid",
             Self::StorageResizing => "StorageResizing",
             Self::AuthReady => "AuthReady",
+            Self::BackupReady => "BackupReady",
             Self::Paused => "Paused",
         }
     }

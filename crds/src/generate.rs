@@ -3,7 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::{EtcdCluster, EtcdMember};
+use crate::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdMember};
 
 /// A kind, where its YAML is.
 pub struct Kind {
@@ -12,7 +12,7 @@ pub struct Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 2] = [
+pub const KINDS: [Kind; 4] = [
     Kind {
         file: "etcdclusters.yaml",
         definition: EtcdCluster::crd,
@@ -20,6 +20,14 @@ pub const KINDS: [Kind; 2] = [
     Kind {
         file: "etcdmembers.yaml",
         definition: EtcdMember::crd,
+    },
+    Kind {
+        file: "etcdbackups.yaml",
+        definition: EtcdBackup::crd,
+    },
+    Kind {
+        file: "etcdbackupschedules.yaml",
+        definition: EtcdBackupSchedule::crd,
     },
 ];
 

@@ -6,6 +6,8 @@
 // A printer column repeats the word that begins every other.
 #![allow(clippy::duplicated_attributes)]
 
+mod backup;
+mod bootstrap;
 mod cluster;
 mod condition;
 mod generate;
@@ -15,8 +17,11 @@ mod pod;
 mod quantity;
 mod status;
 mod storage;
+mod target;
 mod tls;
 
+pub use backup::*;
+pub use bootstrap::*;
 pub use cluster::*;
 pub use condition::{ConditionType, condition};
 pub use generate::{KINDS, Kind, yaml_of};
@@ -26,6 +31,7 @@ pub use pod::*;
 pub use quantity::{bytes_of, is_quantity};
 pub use status::*;
 pub use storage::*;
+pub use target::*;
 pub use tls::*;
 
 /// The API group of every kind here.

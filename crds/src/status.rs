@@ -64,6 +64,9 @@ pub struct EtcdClusterStatus {
     pub certificates: Vec<CertificateStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryStatus>,
+    /// Its backups at a glance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<crate::BackupSummary>,
     /// Authentication is on in etcd.
     #[serde(default)]
     pub auth_enabled: bool,

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod backoff;
+pub mod backup;
 pub mod cluster;
 pub mod context;
 pub mod copy;
