@@ -86,7 +86,10 @@ impl Failure {
     pub fn disk(path: &std::path::Path, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         let (reason, hint) = match error.kind() {
-            StorageFull | QuotaExceeded => (Reason::NoRoom, ": the volume is full; make it larger, or make room in it"),
+            StorageFull | QuotaExceeded => (
+                Reason::NoRoom,
+                ": the volume is full; make it larger, or make room in it",
+            ),
             PermissionDenied => (
                 Reason::AccessDenied,
                 ": let the user of the pod write there (fsGroup of the volume)",
@@ -95,6 +98,15 @@ impl Failure {
             _ => (Reason::Disk, ""),
         };
         Self::new(reason, format!("{}: {error}{hint}", path.display()))
+    }
+
+    /// What came is not what was sent, or not what it should be: nothing failed on the way.
+    pub fn is_damage(&self) -> bool {
+        use Reason::{ChecksumMismatch, DecryptionFailed, NotASnapshot, Truncated};
+        matches!(
+            self.reason,
+            ChecksumMismatch | DecryptionFailed | NotASnapshot | Truncated
+        )
     }
 
     pub fn outcome(&self) -> Outcome {

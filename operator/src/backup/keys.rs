@@ -33,16 +33,24 @@ pub fn recipients(named: &[String], identities: &[Identity]) -> Result<Vec<Recip
         let recipient: Result<Recipient, _> = text.trim().parse();
         recipient.map_err(|_| invalid(&format!("{text} is no public key of age: they begin with age1")))
     });
-    named.chain(identities.iter().map(|identity| Ok(identity.to_public()))).collect()
+    named
+        .chain(identities.iter().map(|identity| Ok(identity.to_public())))
+        .collect()
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 fn identity(line: &str) -> Result<Identity, Failure> {
     // The line is a secret: it is not repeated.
-    line.parse().map_err(|_| invalid(&format!("identity has a line that is no key: they begin with {SECRET_KEY}")))
+    line.parse().map_err(|_| {
+        invalid(&format!(
+            "identity has a line that is no key: they begin with {SECRET_KEY}"
+        ))
+    })
 }
 
 fn invalid(message: &str) -> Failure {
@@ -58,10 +66,18 @@ mod tests {
     #[test]
     fn a_file_of_age_keygen_is_read() {
         let (folder, identity) = (tempfile::tempdir().unwrap(), Identity::generate());
-        let file = format!("# created: today\n# public key: {}\n{}\n", identity.to_public(), identity.to_string().expose_secret());
+        let file = format!(
+            "# created: today\n# public key: {}\n{}\n",
+            identity.to_public(),
+            identity.to_string().expose_secret()
+        );
         std::fs::write(folder.path().join("identity"), file).unwrap();
         let found = identities(folder.path(), true).unwrap();
-        let public: Vec<_> = recipients(&[], &found).unwrap().iter().map(ToString::to_string).collect();
+        let public: Vec<_> = recipients(&[], &found)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(public, [identity.to_public().to_string()]);
     }
 

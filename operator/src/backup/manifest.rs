@@ -44,7 +44,11 @@ struct Envelope<'a> {
 impl Manifest {
     pub fn new(artifact: Artifact, origin: Origin) -> Self {
         let made_by = concat!("taffrail-operator ", env!("CARGO_PKG_VERSION")).into();
-        Self { artifact, origin, made_by }
+        Self {
+            artifact,
+            origin,
+            made_by,
+        }
     }
 
     /// Name of the manifest of an object.
@@ -91,7 +95,8 @@ fn unwritable(error: &serde_json::Error) -> Failure {
 }
 
 fn damaged(why: &str) -> Failure {
-    let message = format!("the manifest beside the object is damaged or no manifest at all: {why}; take another backup");
+    let message =
+        format!("the manifest beside the object is damaged or no manifest at all: {why}; take another backup");
     Failure::new(Reason::ChecksumMismatch, message)
 }
 
@@ -105,8 +110,18 @@ mod tests {
     use super::*;
 
     fn manifest() -> Manifest {
-        let artifact = Artifact { key: "ns/demo/nightly/20261122T000000Z-1a2b3c4d.snap".into(), revision: 7, ..Default::default() };
-        Manifest::new(artifact, Origin { schedule: Some("ns/nightly".into()), ..Default::default() })
+        let artifact = Artifact {
+            key: "ns/demo/nightly/20261122T000000Z-1a2b3c4d.snap".into(),
+            revision: 7,
+            ..Default::default()
+        };
+        Manifest::new(
+            artifact,
+            Origin {
+                schedule: Some("ns/nightly".into()),
+                ..Default::default()
+            },
+        )
     }
 
     #[test]
@@ -134,6 +149,9 @@ mod tests {
             format!(r#"{{"format":"{FORMAT}","version":{version},"sha256":"{sha256}","backup":{backup}}}"#)
         };
         assert_eq!(Manifest::decode(text(1).as_bytes()).unwrap().artifact.key, "a");
-        assert_eq!(Manifest::decode(text(2).as_bytes()).unwrap_err().reason, Reason::NewerFormat);
+        assert_eq!(
+            Manifest::decode(text(2).as_bytes()).unwrap_err().reason,
+            Reason::NewerFormat
+        );
     }
 }

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use age::Encryptor;
 use age::stream::StreamWriter;
 use age::x25519::Recipient;
-use age::{Encryptor, Recipient as _};
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use taffrail_crds::Compression;
@@ -38,7 +38,11 @@ impl Packer {
         let out = Outlet::default();
         let seal = Seal::new(recipients, out.clone())?;
         let squeeze = Squeeze::new(compression, seal).map_err(|error| broken(&error))?;
-        Ok(Self { squeeze, out, part_bytes })
+        Ok(Self {
+            squeeze,
+            out,
+            part_bytes,
+        })
     }
 
     /// # Errors
@@ -163,7 +167,13 @@ impl Outlet {
     fn finish(&self) -> (Bytes, Packed) {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sha256 = hex(std::mem::take(&mut pool.digest).finalize().as_slice());
-        (pool.waiting.split().freeze(), Packed { bytes: pool.bytes, sha256 })
+        (
+            pool.waiting.split().freeze(),
+            Packed {
+                bytes: pool.bytes,
+                sha256,
+            },
+        )
     }
 }
 

@@ -39,7 +39,12 @@ fn what_is_packed_comes_out_as_it_was() {
         for keys in [&keys[..], &[]] {
             let (object, packed) = pack(&snapshot, compression, keys);
             assert_eq!(packed.bytes, object.len() as u64);
-            assert_eq!(read(&object, keys), (packed, Ok(snapshot.clone())), "{compression:?} {}", keys.len());
+            assert_eq!(
+                read(&object, keys),
+                (packed, Ok(snapshot.clone())),
+                "{compression:?} {}",
+                keys.len()
+            );
         }
     }
 }
@@ -49,20 +54,30 @@ fn with_a_wrong_key_nothing_comes_out() {
     let (object, packed) = pack(&made_up(9, 3), Compression::Zstd, &[Identity::generate()]);
     for keys in [&[Identity::generate()][..], &[]] {
         let (seen, failed) = read(&object, keys);
-        assert_eq!((seen, failed.unwrap_err().reason), (packed.clone(), Reason::DecryptionFailed));
+        assert_eq!(
+            (seen, failed.unwrap_err().reason),
+            (packed.clone(), Reason::DecryptionFailed)
+        );
     }
 }
 
 #[test]
 fn a_cut_or_flipped_object_is_an_error_or_shows_in_its_digest() {
     let (snapshot, keys) = (made_up(3, 3), [Identity::generate()]);
-    for (compression, keys) in [(Compression::Zstd, &[][..]), (Compression::Zstd, &keys), (Compression::None, &keys)] {
+    for (compression, keys) in [
+        (Compression::Zstd, &[][..]),
+        (Compression::Zstd, &keys),
+        (Compression::None, &keys),
+    ] {
         let (object, packed) = pack(&snapshot, compression, keys);
         for at in (0..object.len()).step_by(41) {
             let mut flipped = object.clone();
             flipped[at] ^= 0x10;
             let (seen, _) = read(&flipped, keys);
-            assert!(seen.bytes == packed.bytes && seen.sha256 != packed.sha256, "flipped {at}");
+            assert!(
+                seen.bytes == packed.bytes && seen.sha256 != packed.sha256,
+                "flipped {at}"
+            );
             let (seen, done) = read(&object[..at], keys);
             assert!(seen.bytes == at as u64 && done.as_ref() != Ok(&snapshot), "cut at {at}");
         }

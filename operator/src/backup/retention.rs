@@ -18,7 +18,12 @@ pub fn kept(backups: &[Dated], rules: &BackupRetention, named: &[String], now: T
     let mut newest_first: Vec<&Dated> = backups.iter().collect();
     newest_first.sort_by(|a, b| b.cmp(a));
     let mut kept: BTreeSet<String> = newest_first.first().map(|one| one.key.clone()).into_iter().collect();
-    kept.extend(newest_first.iter().filter(|one| named.contains(&one.key)).map(|one| one.key.clone()));
+    kept.extend(
+        newest_first
+            .iter()
+            .filter(|one| named.contains(&one.key))
+            .map(|one| one.key.clone()),
+    );
     kept.extend(by_rules(&newest_first, rules, now).map(|one| one.key.clone()));
     kept
 }
@@ -29,13 +34,26 @@ fn by_rules<'a>(
     now: Timestamp,
 ) -> impl Iterator<Item = &'a Dated> {
     // Without `..`: a rule that is not looked at would delete what it should keep.
-    let BackupRetention { last, within, hourly, daily, weekly, monthly, yearly } = rules;
+    let BackupRetention {
+        last,
+        within,
+        hourly,
+        daily,
+        weekly,
+        monthly,
+        yearly,
+    } = rules;
     let mut all: Vec<&Dated> = newest_first.iter().take(number(*last)).copied().collect();
     if let Some(youth) = within.as_deref().map(span) {
         all.extend(newest_first.iter().filter(|one| young(one, youth, now)));
     }
-    let periods: [(&Option<i32>, fn(Timestamp) -> Period); 5] =
-        [(hourly, hour), (daily, day), (weekly, week), (monthly, month), (yearly, year)];
+    let periods: [(&Option<i32>, fn(Timestamp) -> Period); 5] = [
+        (hourly, hour),
+        (daily, day),
+        (weekly, week),
+        (monthly, month),
+        (yearly, year),
+    ];
     for (limit, period) in periods {
         all.extend(newest_of_each(newest_first, number(*limit), period));
     }
@@ -56,7 +74,11 @@ fn span(text: &str) -> Option<SignedDuration> {
         "w" => 7 * 86_400,
         _ => return None,
     };
-    digits.parse::<i64>().ok()?.checked_mul(seconds).map(SignedDuration::from_secs)
+    digits
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(seconds)
+        .map(SignedDuration::from_secs)
 }
 
 fn young(one: &Dated, youth: Option<SignedDuration>, now: Timestamp) -> bool {

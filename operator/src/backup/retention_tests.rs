@@ -9,13 +9,21 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn dated(text: &str) -> Dated {
-    Dated { taken_at: at(text), key: text.into() }
+    Dated {
+        taken_at: at(text),
+        key: text.into(),
+    }
 }
 
 fn every_hour(days: i64) -> Vec<Dated> {
     let first = at("2026-01-01T00:30:00Z");
     let hours = (0..days * 24).map(|hour| first + SignedDuration::from_hours(hour));
-    hours.map(|taken_at| Dated { taken_at, key: taken_at.to_string() }).collect()
+    hours
+        .map(|taken_at| Dated {
+            taken_at,
+            key: taken_at.to_string(),
+        })
+        .collect()
 }
 
 fn keys(backups: &[Dated], rules: &BackupRetention, now: &str) -> Vec<String> {
@@ -44,14 +52,27 @@ fn grandfather_father_and_son_are_kept_together() {
 
 #[test]
 fn hours_without_a_backup_do_not_count() {
-    let backups = [dated("2026-01-01T10:00:00Z"), dated("2026-01-01T02:00:00Z"), dated("2025-12-31T02:00:00Z")];
-    let rules = BackupRetention { hourly: Some(2), ..Default::default() };
-    assert_eq!(keys(&backups, &rules, "2026-06-01T00:00:00Z"), ["2026-01-01T02:00:00Z", "2026-01-01T10:00:00Z"]);
+    let backups = [
+        dated("2026-01-01T10:00:00Z"),
+        dated("2026-01-01T02:00:00Z"),
+        dated("2025-12-31T02:00:00Z"),
+    ];
+    let rules = BackupRetention {
+        hourly: Some(2),
+        ..Default::default()
+    };
+    assert_eq!(
+        keys(&backups, &rules, "2026-06-01T00:00:00Z"),
+        ["2026-01-01T02:00:00Z", "2026-01-01T10:00:00Z"]
+    );
 }
 
 #[test]
 fn the_newest_outlives_every_age() {
-    let rules = BackupRetention { within: Some("1h".into()), ..Default::default() };
+    let rules = BackupRetention {
+        within: Some("1h".into()),
+        ..Default::default()
+    };
     let newest = every_hour(1).last().unwrap().key.clone();
     assert_eq!(keys(&every_hour(1), &rules, "2036-01-01T00:00:00Z"), [newest]);
 }
@@ -59,8 +80,15 @@ fn the_newest_outlives_every_age() {
 #[test]
 fn an_age_that_is_not_understood_keeps_everything() {
     for within in ["", "3", "h", "3y", "99999999999999999999d", "9223372036854775807w", "ü"] {
-        let rules = BackupRetention { within: Some(within.into()), ..Default::default() };
-        assert_eq!(keys(&every_hour(1), &rules, "2036-01-01T00:00:00Z").len(), 24, "{within}");
+        let rules = BackupRetention {
+            within: Some(within.into()),
+            ..Default::default()
+        };
+        assert_eq!(
+            keys(&every_hour(1), &rules, "2036-01-01T00:00:00Z").len(),
+            24,
+            "{within}"
+        );
     }
     assert_eq!(span("30d"), Some(SignedDuration::from_hours(720)));
 }
@@ -71,17 +99,29 @@ fn model(backups: &[Dated], rules: &BackupRetention, named: &[String], now: Time
     sorted.sort();
     let mut kept: BTreeSet<String> = sorted.last().map(|one| one.key.clone()).into_iter().collect();
     let last = rules.last.unwrap_or(0) as usize;
-    let within: i64 = rules.within.as_ref().map_or(-1, |text| text.trim_end_matches('h').parse::<i64>().unwrap() * 3600);
+    let within: i64 = rules
+        .within
+        .as_ref()
+        .map_or(-1, |text| text.trim_end_matches('h').parse::<i64>().unwrap() * 3600);
     for (number, one) in sorted.iter().rev().enumerate() {
         let young = within >= 0 && now.as_second() - one.taken_at.as_second() <= within;
         if number < last || young || named.contains(&one.key) {
             kept.insert(one.key.clone());
         }
     }
-    let grids = [("%Y-%m-%d %H", rules.hourly), ("%Y-%m-%d", rules.daily), ("%G-%V", rules.weekly)];
-    for (format, limit) in grids.into_iter().chain([("%Y-%m", rules.monthly), ("%Y", rules.yearly)]) {
-        let groups: BTreeMap<String, String> =
-            sorted.iter().map(|one| (one.taken_at.strftime(format).to_string(), one.key.clone())).collect();
+    let grids = [
+        ("%Y-%m-%d %H", rules.hourly),
+        ("%Y-%m-%d", rules.daily),
+        ("%G-%V", rules.weekly),
+    ];
+    for (format, limit) in grids
+        .into_iter()
+        .chain([("%Y-%m", rules.monthly), ("%Y", rules.yearly)])
+    {
+        let groups: BTreeMap<String, String> = sorted
+            .iter()
+            .map(|one| (one.taken_at.strftime(format).to_string(), one.key.clone()))
+            .collect();
         kept.extend(groups.into_values().rev().take(limit.unwrap_or(0) as usize));
     }
     kept
@@ -90,9 +130,17 @@ fn model(backups: &[Dated], rules: &BackupRetention, named: &[String], now: Time
 fn rules() -> impl Strategy<Value = BackupRetention> {
     let few = || proptest::option::of(1..6i32);
     let within = proptest::option::of(1..5000i64);
-    (few(), within, few(), few(), few(), few(), few()).prop_map(|(last, within, hourly, daily, weekly, monthly, yearly)| {
-        BackupRetention { last, within: within.map(|hours| format!("{hours}h")), hourly, daily, weekly, monthly, yearly }
-    })
+    (few(), within, few(), few(), few(), few(), few()).prop_map(
+        |(last, within, hourly, daily, weekly, monthly, yearly)| BackupRetention {
+            last,
+            within: within.map(|hours| format!("{hours}h")),
+            hourly,
+            daily,
+            weekly,
+            monthly,
+            yearly,
+        },
+    )
 }
 
 proptest! {

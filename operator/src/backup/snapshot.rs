@@ -29,10 +29,17 @@ pub struct Watcher {
 pub struct Seen {
     /// Digest included.
     pub bytes: u64,
-    /// Of all but the digest, hexadecimal.
-    pub sha256: String,
+    /// Of all but the digest.
+    pub digest: [u8; TAIL_BYTES],
     /// Whether there was a digest at its end; it was right then.
     pub sealed: bool,
+}
+
+impl Seen {
+    /// Hexadecimal.
+    pub fn sha256(&self) -> String {
+        hex(&self.digest)
+    }
 }
 
 impl Watcher {
@@ -40,7 +47,8 @@ impl Watcher {
         self.bytes += piece.len() as u64;
         let missing = HEAD_BYTES.saturating_sub(self.head.len()).min(piece.len());
         self.head.extend_from_slice(&piece[..missing]);
-        self.tail.extend_from_slice(&piece[piece.len().saturating_sub(TAIL_BYTES)..]);
+        self.tail
+            .extend_from_slice(&piece[piece.len().saturating_sub(TAIL_BYTES)..]);
         let passed = piece.len().saturating_sub(TAIL_BYTES);
         let old = self.tail.len().saturating_sub(TAIL_BYTES);
         self.all_but_tail.update(&self.tail[..old]);
@@ -61,11 +69,22 @@ impl Watcher {
         let digest = self.all_but_tail.finalize();
         if digest.as_slice() != self.tail {
             let short = self.bytes % SECTOR_BYTES != TAIL_BYTES as u64;
-            return Err(if short { truncated(self.bytes) } else { mismatch(self.bytes) });
+            return Err(if short {
+                truncated(self.bytes)
+            } else {
+                mismatch(self.bytes)
+            });
         }
         match self.bytes % SECTOR_BYTES == TAIL_BYTES as u64 {
-            true => Ok(Seen { bytes: self.bytes, sha256: hex(digest.as_slice()), sealed: true }),
-            false => Err(not_a_snapshot(&format!("{} bytes are not pages and a digest", self.bytes))),
+            true => Ok(Seen {
+                bytes: self.bytes,
+                digest: digest.into(),
+                sealed: true,
+            }),
+            false => Err(not_a_snapshot(&format!(
+                "{} bytes are not pages and a digest",
+                self.bytes
+            ))),
         }
     }
 
@@ -79,8 +98,12 @@ impl Watcher {
         }
         self.is_bolt()?;
         self.all_but_tail.update(&self.tail);
-        let sha256 = hex(self.all_but_tail.finalize().as_slice());
-        Ok(Seen { bytes: self.bytes, sha256, sealed: false })
+        let digest = self.all_but_tail.finalize().into();
+        Ok(Seen {
+            bytes: self.bytes,
+            digest,
+            sealed: false,
+        })
     }
 
     fn is_bolt(&self) -> Result<(), Failure> {
@@ -94,7 +117,10 @@ impl Watcher {
 }
 
 fn truncated(bytes: u64) -> Failure {
-    Failure::new(Reason::Truncated, format!("the snapshot ended early, after {bytes} bytes"))
+    Failure::new(
+        Reason::Truncated,
+        format!("the snapshot ended early, after {bytes} bytes"),
+    )
 }
 
 fn mismatch(bytes: u64) -> Failure {
@@ -133,7 +159,7 @@ mod tests {
         for piece in [1, 3, 31, 32, 33, 63, 64, 512, 4096, 5000] {
             assert_eq!(watch(&snapshot, piece).sealed(), Ok(whole.clone()), "{piece}");
         }
-        assert_eq!(whole.sha256, hex(&snapshot[8192..]));
+        assert_eq!(whole.digest, snapshot[8192..]);
     }
 
     #[test]
@@ -152,8 +178,11 @@ mod tests {
         let snapshot = made_up(2, 1);
         let raw = watch(&snapshot[..8192], 100).any().unwrap();
         assert!(!raw.sealed && watch(&snapshot, 100).any().unwrap().sealed);
-        assert_eq!(raw.sha256, hex(Sha256::digest(&snapshot[..8192]).as_slice()));
-        assert_eq!(watch(&snapshot[..8200], 100).any().unwrap_err().reason, Reason::Truncated);
+        assert_eq!(raw.sha256(), hex(Sha256::digest(&snapshot[..8192]).as_slice()));
+        assert_eq!(
+            watch(&snapshot[..8200], 100).any().unwrap_err().reason,
+            Reason::Truncated
+        );
         assert_eq!(watch(&[0; 512], 100).any().unwrap_err().reason, Reason::NotASnapshot);
         assert_eq!(watch(b"<html>", 100).any().unwrap_err().reason, Reason::NotASnapshot);
     }

@@ -26,11 +26,21 @@ pub fn unpack(
     identities: &[Identity],
     take: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> (Packed, Result<(), Failure>) {
-    let mut object = Meter { source, digest: Sha256::new(), bytes: 0 };
+    let mut object = Meter {
+        source,
+        digest: Sha256::new(),
+        bytes: 0,
+    };
     let done = layers(BufReader::with_capacity(BUFFER_BYTES, &mut object), identities, take);
     // What stands behind the end, or behind the damage, belongs to the object all the same.
-    let drained = io::copy(&mut object, &mut io::sink()).map_err(|error| unreadable(&error));
-    let packed = Packed { bytes: object.bytes, sha256: hex(object.digest.finalize().as_slice()) };
+    let drained = match &done {
+        Err(failure) if !failure.is_damage() => Ok(0),
+        _ => io::copy(&mut object, &mut io::sink()).map_err(|error| unreadable(&error)),
+    };
+    let packed = Packed {
+        bytes: object.bytes,
+        sha256: hex(object.digest.finalize().as_slice()),
+    };
     (packed, drained.map(drop).and(done))
 }
 
@@ -55,7 +65,9 @@ fn squeezed(mut plain: impl BufRead, take: impl FnMut(&[u8]) -> Result<(), Failu
         false => pour(plain, take),
         true => {
             let mut decoder = zstd::Decoder::with_buffer(plain).map_err(|error| unreadable(&error))?;
-            decoder.window_log_max(WINDOW_LOG_MAX).map_err(|error| unreadable(&error))?;
+            decoder
+                .window_log_max(WINDOW_LOG_MAX)
+                .map_err(|error| unreadable(&error))?;
             pour(decoder, take)
         }
     }
@@ -76,7 +88,10 @@ fn pour(mut from: impl Read, mut take: impl FnMut(&[u8]) -> Result<(), Failure>)
 /// Whether the next bytes are these; nothing is taken away. The buffer is empty here, so one look suffices, unless the
 /// source gives fewer bytes than that: sources here give whole pieces, see [`Meter`].
 fn begins(object: &mut impl BufRead, mark: &[u8]) -> Result<bool, Failure> {
-    object.fill_buf().map(|bytes| bytes.starts_with(mark)).map_err(|error| unreadable(&error))
+    object
+        .fill_buf()
+        .map(|bytes| bytes.starts_with(mark))
+        .map_err(|error| unreadable(&error))
 }
 
 struct Meter<R> {
@@ -106,7 +121,8 @@ impl<R: Read> Read for Meter<R> {
 fn undecipherable(error: &DecryptError) -> Failure {
     let message = match error {
         DecryptError::NoMatchingKeys => {
-            "the object is encrypted for other keys: give the identity that it was written for (identitySecretRef)".into()
+            "the object is encrypted for other keys: give the identity that it was written for (identitySecretRef)"
+                .into()
         }
         DecryptError::Io(error) => return unreadable(error),
         other => format!("the object cannot be decrypted: {other}"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use object_store::client::{
     ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse,
     HttpResponseBody, HttpService,
@@ -62,8 +63,13 @@ impl Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = self.client().map_err(|source| object_store::Error::Generic { store: "HTTP", source })?;
-        Ok(HttpClient::new(Counted { client, progress: self.progress.clone() }))
+        let client = self
+            .client()
+            .map_err(|source| object_store::Error::Generic { store: "HTTP", source })?;
+        Ok(HttpClient::new(Counted {
+            client,
+            progress: self.progress.clone(),
+        }))
     }
 }
 
@@ -77,22 +83,35 @@ struct Counted {
 impl HttpService for Counted {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
-        let url = parts.uri.to_string().parse().map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+        let url = parts
+            .uri
+            .to_string()
+            .parse()
+            .map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         *request.body_mut() = Some(self.body(body));
         let answer = self.client.execute(request).await.map_err(broken)?;
         let (parts, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
-        let body = Metered { body, progress: self.progress.clone() };
-        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(http_body_util::BodyExt::map_err(body, broken))))
+        let body = Metered {
+            body,
+            progress: self.progress.clone(),
+        };
+        Ok(HttpResponse::from_parts(
+            parts,
+            HttpResponseBody::new(body.map_err(broken)),
+        ))
     }
 }
 
 impl Counted {
     fn body(&self, body: HttpRequestBody) -> reqwest::Body {
-        match body.is_empty() && body.content_length() == 0 {
+        match body.content_length() == 0 {
             true => reqwest::Body::from(Bytes::new()),
-            false => reqwest::Body::wrap(Metered { body, progress: self.progress.clone() }),
+            false => reqwest::Body::wrap(Metered {
+                body,
+                progress: self.progress.clone(),
+            }),
         }
     }
 }

@@ -87,7 +87,13 @@ impl Store {
     /// What is wrong with it.
     pub async fn probe(&self, folder: &str) -> Result<(), Failure> {
         let path = self.path(folder)?;
-        let first = async { self.objects.list(Some(&path)).try_next().await.map_err(|error| self.failure(&error)) };
+        let first = async {
+            self.objects
+                .list(Some(&path))
+                .try_next()
+                .await
+                .map_err(|error| self.failure(&error))
+        };
         self.guarded(first).await.map(drop)
     }
 
@@ -108,9 +114,14 @@ impl Store {
     pub async fn read_small(&self, key: &str, bytes_max: u64) -> Result<Option<Bytes>, Failure> {
         let path = self.path(key)?;
         let read = async {
-            let Some(found) = self.found(self.objects.get(&path).await)? else { return Ok(None) };
+            let Some(found) = self.found(self.objects.get(&path).await)? else {
+                return Ok(None);
+            };
             if found.meta.size > bytes_max {
-                return Err(Failure::new(Reason::Invalid, format!("{} has {} bytes", self.uri_of(key), found.meta.size)));
+                return Err(Failure::new(
+                    Reason::Invalid,
+                    format!("{} has {} bytes", self.uri_of(key), found.meta.size),
+                ));
             }
             found.bytes().await.map(Some).map_err(|error| self.failure(&error))
         };
@@ -131,7 +142,10 @@ impl Store {
 
     async fn put(&self, path: &Path, bytes: Bytes) -> Result<Created, Failure> {
         use object_store::Error::{AlreadyExists, NotImplemented, Precondition};
-        let put = self.objects.put_opts(path, payload(bytes.clone()), PutMode::Create.into()).await;
+        let put = self
+            .objects
+            .put_opts(path, payload(bytes.clone()), PutMode::Create.into())
+            .await;
         match put {
             Ok(_) => Ok(Created::Yes),
             Err(AlreadyExists { .. } | Precondition { .. }) => Ok(Created::Exists),

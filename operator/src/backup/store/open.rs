@@ -30,24 +30,51 @@ const BACKOFF: BackoffConfig = BackoffConfig {
 impl Store {
     /// # Errors
     /// If the target or its Secret makes no sense, or a volume is not mounted. Nobody is asked yet.
-    pub fn open(target: &BackupTarget, places: &Places, progress: Arc<Progress>, stall: Duration) -> Result<Self, Failure> {
+    pub fn open(
+        target: &BackupTarget,
+        places: &Places,
+        progress: Arc<Progress>,
+        stall: Duration,
+    ) -> Result<Self, Failure> {
         let BackupTarget { s3, gcs, azure, volume } = target;
         let (objects, mounted, prefix, uri) = match (s3, gcs, azure, volume) {
-            (Some(s3), None, None, None) => (amazon(s3, places, &progress)?, None, &s3.prefix, format!("s3://{}", s3.bucket)),
-            (None, Some(gcs), None, None) => (google(gcs, places, &progress)?, None, &gcs.prefix, format!("gs://{}", gcs.bucket)),
+            (Some(s3), None, None, None) => (
+                amazon(s3, places, &progress)?,
+                None,
+                &s3.prefix,
+                format!("s3://{}", s3.bucket),
+            ),
+            (None, Some(gcs), None, None) => (
+                google(gcs, places, &progress)?,
+                None,
+                &gcs.prefix,
+                format!("gs://{}", gcs.bucket),
+            ),
             (None, None, Some(azure), None) => {
                 let uri = format!("azure://{}/{}", azure.account, azure.container);
                 (microsoft(azure, places, &progress)?, None, &azure.prefix, uri)
             }
             (None, None, None, Some(volume)) => {
                 let (objects, root) = local(volume, places)?;
-                (objects, Some(root), &volume.prefix, format!("volume://{}", volume.claim_name))
+                (
+                    objects,
+                    Some(root),
+                    &volume.prefix,
+                    format!("volume://{}", volume.claim_name),
+                )
             }
             _ => return Err(invalid("exactly one of s3, gcs, azure and volume is needed")),
         };
         let prefix = prefix.as_deref().unwrap_or_default().trim_matches('/').to_owned();
         let uri = format!("{uri}/{prefix}").trim_end_matches('/').to_owned();
-        Ok(Self { objects, mounted, prefix, uri, progress, stall })
+        Ok(Self {
+            objects,
+            mounted,
+            prefix,
+            uri,
+            progress,
+            stall,
+        })
     }
 }
 
@@ -59,7 +86,10 @@ fn amazon(target: &S3Target, places: &Places, progress: &Arc<Progress>) -> Resul
         true => s3_keys(&places.credentials)?,
         false => AmazonS3Builder::from_env(),
     };
-    let region = target.region.clone().or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Region));
+    let region = target
+        .region
+        .clone()
+        .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Region));
     builder = builder
         .with_bucket_name(&target.bucket)
         .with_region(region.unwrap_or_else(|| REGION.into()))
@@ -85,7 +115,9 @@ fn s3_keys(folder: &Path) -> Result<AmazonS3Builder, Failure> {
 /// Where the bucket is part of the host's name, the endpoint has it in front.
 fn address(endpoint: &str, target: &S3Target) -> Result<String, Failure> {
     let endpoint = endpoint.trim_end_matches('/');
-    let (scheme, host) = endpoint.split_once("://").ok_or_else(|| invalid(&format!("{endpoint} is no URL")))?;
+    let (scheme, host) = endpoint
+        .split_once("://")
+        .ok_or_else(|| invalid(&format!("{endpoint} is no URL")))?;
     Ok(match target.force_path_style {
         true => endpoint.to_owned(),
         false => format!("{scheme}://{}.{host}", target.bucket),
@@ -94,7 +126,9 @@ fn address(endpoint: &str, target: &S3Target) -> Result<String, Failure> {
 
 fn google(target: &GcsTarget, places: &Places, progress: &Arc<Progress>) -> Result<Objects, Failure> {
     let builder = match target.credentials_secret_ref.is_some() {
-        true => GoogleCloudStorageBuilder::new().with_service_account_key(needed(&places.credentials, "credentials.json")?),
+        true => {
+            GoogleCloudStorageBuilder::new().with_service_account_key(needed(&places.credentials, "credentials.json")?)
+        }
         false => GoogleCloudStorageBuilder::from_env(),
     };
     let builder = builder
@@ -140,7 +174,11 @@ fn pairs(token: &str) -> Vec<(String, String)> {
 
 fn local(target: &VolumeTarget, places: &Places) -> Result<(Objects, PathBuf), Failure> {
     let root = std::fs::canonicalize(&places.volume).map_err(|error| {
-        let message = format!("the volume {} is not mounted at {}: {error}", target.claim_name, places.volume.display());
+        let message = format!(
+            "the volume {} is not mounted at {}: {error}",
+            target.claim_name,
+            places.volume.display()
+        );
         Failure::new(Reason::NoSuchBucket, message)
     })?;
     let files = LocalFileSystem::new_with_prefix(&root).map_err(|error| misfit(&error))?;
@@ -152,7 +190,11 @@ fn connector(credentials: &Path, progress: &Arc<Progress>) -> Result<Connector, 
 }
 
 fn retries() -> RetryConfig {
-    RetryConfig { backoff: BACKOFF, max_retries: RETRIES_MAX, retry_timeout: RETRY_FOR }
+    RetryConfig {
+        backoff: BACKOFF,
+        max_retries: RETRIES_MAX,
+        retry_timeout: RETRY_FOR,
+    }
 }
 
 fn misfit(error: &object_store::Error) -> Failure {

@@ -25,7 +25,11 @@ impl Store {
         let found = self.guarded(get).await?;
         let bytes = found.meta.size;
         let store = self.clone();
-        Ok(Download { store, bytes, stream: found.into_stream() })
+        Ok(Download {
+            store,
+            bytes,
+            stream: found.into_stream(),
+        })
     }
 }
 
@@ -36,7 +40,12 @@ impl Download {
     /// If the store stalls, breaks off or gives back less than it promised.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let store = &self.store;
-        let next = async { self.stream.try_next().await.map_err(|error| cut_or(store.failure(&error))) };
+        let next = async {
+            self.stream
+                .try_next()
+                .await
+                .map_err(|error| cut_or(store.failure(&error)))
+        };
         let piece = store.guarded(next).await?;
         // Volumes do not count by themselves.
         if let (Some(piece), true) = (&piece, store.mounted.is_some()) {
@@ -49,7 +58,10 @@ impl Download {
 /// What breaks off in the middle was understood before: the rest is missing.
 fn cut_or(failure: Failure) -> Failure {
     match failure.reason {
-        Reason::Unavailable => Failure::new(Reason::Truncated, format!("the object ended early: {}", failure.message)),
+        Reason::Unavailable => Failure::new(
+            Reason::Truncated,
+            format!("the object ended early: {}", failure.message),
+        ),
         _ => failure,
     }
 }

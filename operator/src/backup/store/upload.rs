@@ -33,7 +33,11 @@ impl Store {
             Some(root) => Way::File(volume::Draft::begin(root, &path).await?),
             None => Way::Whole,
         };
-        Ok(Upload { store: self.clone(), key: key.into(), way })
+        Ok(Upload {
+            store: self.clone(),
+            key: key.into(),
+            way,
+        })
     }
 }
 
@@ -131,7 +135,10 @@ impl Upload {
         match created {
             Created::Yes => Ok(()),
             Created::Exists => {
-                let message = format!("{} is there already; it was left as it is", self.store.uri_of(&self.key));
+                let message = format!(
+                    "{} is there already; it was left as it is",
+                    self.store.uri_of(&self.key)
+                );
                 Err(Failure::new(Reason::Exists, message))
             }
         }

@@ -101,9 +101,15 @@ fn draft_of(path: &Path) -> PathBuf {
 
 fn remove_drafts(folder: &Path, path: &Path) -> Result<(), Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    for entry in fs::read_dir(folder).map_err(|error| Failure::disk(folder, &error))?.filter_map(Result::ok) {
+    for entry in fs::read_dir(folder)
+        .map_err(|error| Failure::disk(folder, &error))?
+        .filter_map(Result::ok)
+    {
         let found = entry.file_name().to_string_lossy().into_owned();
-        let number = found.strip_prefix(&name).and_then(|rest| rest.strip_prefix(DRAFT)).unwrap_or_default();
+        let number = found
+            .strip_prefix(&name)
+            .and_then(|rest| rest.strip_prefix(DRAFT))
+            .unwrap_or_default();
         if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty() {
             fs::remove_file(entry.path()).map_err(|error| Failure::disk(&entry.path(), &error))?;
         }
@@ -116,7 +122,9 @@ fn give_name(at: &Path, path: &Path) -> io::Result<Created> {
     match renameat_with(CWD, at, CWD, path, RenameFlags::NOREPLACE).map_err(io::Error::from) {
         Ok(()) => Ok(Created::Yes),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Created::Exists),
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => link(at, path),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            link(at, path)
+        }
         Err(error) => Err(error),
     }
 }
@@ -166,7 +174,11 @@ mod tests {
         let again = create(volume.path(), &name, Bytes::from_static(b"two")).await;
         assert_eq!(again, Ok(Created::Exists));
         assert_eq!(fs::read(volume.path().join("a/b/c.snap")).unwrap(), b"one");
-        assert_eq!(fs::read_dir(volume.path().join("a/b")).unwrap().count(), 1, "no draft is left");
+        assert_eq!(
+            fs::read_dir(volume.path().join("a/b")).unwrap().count(),
+            1,
+            "no draft is left"
+        );
         assert_eq!(progress.bytes(), 3);
     }
 
