@@ -85,7 +85,7 @@ mod tests {
     fn a_bad_key_is_refused_and_a_secret_one_not_repeated() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(identities(folder.path(), false).unwrap().len(), 0);
-        assert!(identities(folder.path(), true).unwrap_err().hopeless);
+        assert!(identities(folder.path(), true).err().unwrap().hopeless);
         std::fs::write(folder.path().join("identity"), "AGE-SECRET-KEY-1WRONG").unwrap();
         let failure = identities(folder.path(), false).err().unwrap();
         assert!(!failure.message.contains("WRONG"), "{failure}");

@@ -76,8 +76,10 @@ impl Manifest {
         if envelope.format != FORMAT {
             return Err(damaged(&format!("its format is {:?}", envelope.format)));
         }
-        if envelope.version > VERSION {
-            return Err(newer(envelope.version));
+        match envelope.version {
+            0 => return Err(damaged("its version is 0")),
+            VERSION => {}
+            version => return Err(newer(version)),
         }
         if hex(Sha256::digest(envelope.backup.get()).as_slice()) != envelope.sha256 {
             return Err(damaged("its digest is not that of what it says"));

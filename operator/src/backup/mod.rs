@@ -19,6 +19,8 @@ pub mod run;
 mod snapshot;
 pub mod store;
 mod take;
+#[cfg(test)]
+mod testing;
 mod unpack;
 
 pub use failure::{Failure, Reason};

@@ -103,8 +103,8 @@ mod tests {
     fn a_missing_key_of_a_secret_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let places = Places::below(folder.path());
-        assert_eq!(places.access("http://127.0.0.1:2379"), Ok(Access::default()));
-        let failure = places.access("https://member:2379").unwrap_err();
+        assert!(places.access("http://127.0.0.1:2379").unwrap() == Access::default());
+        let failure = places.access("https://member:2379").err().unwrap();
         assert_eq!(failure.reason, Reason::Invalid);
         assert!(failure.message.contains("ca.crt"), "{failure}");
     }

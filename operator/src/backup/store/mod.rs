@@ -243,3 +243,6 @@ fn payload(mut bytes: Bytes) -> PutPayload {
     pieces.push(bytes);
     PutPayload::from_iter(pieces)
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,6 +93,8 @@ fn amazon(target: &S3Target, places: &Places, progress: &Arc<Progress>) -> Resul
     builder = builder
         .with_bucket_name(&target.bucket)
         .with_region(region.unwrap_or_else(|| REGION.into()))
+        // Not every server knows how to remove many at once.
+        .with_disable_bulk_delete(true)
         .with_virtual_hosted_style_request(!target.force_path_style)
         .with_retry(retries())
         .with_http_connector(connector(&places.credentials, progress)?);
