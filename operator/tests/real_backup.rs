@@ -1,6 +1,6 @@
 //! A backup of a real member, restored and compared:
 //! `MEMBER_PROGRAM=etcd RESTORE_PROGRAM=etcdutl cargo test -p taffrail-operator --test real_backup -- --ignored`.
-//! With `taffrail` for both, `RESTORE_PROGRAM` is asked for `snapshot restore` in the same words.
+//! `taffrail` may stand for either; `RESTORED_PROGRAM` is what runs on the restored data, if it is another.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;
@@ -32,7 +32,7 @@ fn url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-fn start(directory: &Path, port: u16) -> Running {
+fn start(program: &str, directory: &Path, port: u16) -> Running {
     let args = [
         ("--name", "m0".to_owned()),
         ("--data-dir", directory.display().to_string()),
@@ -43,7 +43,7 @@ fn start(directory: &Path, port: u16) -> Running {
         ("--initial-cluster", format!("m0={}", url(port + 1))),
         ("--quota-backend-bytes", (4_i64 << 30).to_string()),
     ];
-    let mut command = Command::new(program("MEMBER_PROGRAM"));
+    let mut command = Command::new(program);
     for (flag, value) in &args {
         command.arg(flag).arg(value);
     }
@@ -146,7 +146,7 @@ async fn what_a_real_member_held_is_held_by_the_restored_one() {
     std::fs::create_dir_all(&places.volume).unwrap();
     let port = std::env::var("MEMBER_PORT").map_or(23890, |port| port.parse().unwrap());
     let number = |name: &str, default: u32| std::env::var(name).map_or(default, |text| text.parse().unwrap());
-    let member = start(&root.path().join("first"), port);
+    let member = start(&program("MEMBER_PROGRAM"), &root.path().join("first"), port);
     fill(port, number("KEYS", 3000), number("VALUE_BYTES", 2000) as usize).await;
     let began = std::time::Instant::now();
     let artifact = taken(&places, port).await;
@@ -188,7 +188,8 @@ async fn what_a_real_member_held_is_held_by_the_restored_one() {
         }
     );
 
-    let _restored = start(&folder.join("etcd"), port);
+    let restored = std::env::var("RESTORED_PROGRAM").unwrap_or_else(|_| program("MEMBER_PROGRAM"));
+    let _restored = start(&restored, &folder.join("etcd"), port);
     let check = Check {
         url: url(port),
         artifact: artifact.clone(),

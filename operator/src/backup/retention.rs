@@ -47,7 +47,7 @@ fn by_rules<'a>(
     if let Some(youth) = within.as_deref().map(span) {
         all.extend(newest_first.iter().filter(|one| young(one, youth, now)));
     }
-    let periods: [(&Option<i32>, fn(Timestamp) -> Period); 5] = [
+    let periods: [(&Option<i32>, PeriodOf); 5] = [
         (hourly, hour),
         (daily, day),
         (weekly, week),
@@ -86,8 +86,9 @@ fn young(one: &Dated, youth: Option<SignedDuration>, now: Timestamp) -> bool {
 }
 
 type Period = (i64, i64);
+type PeriodOf = fn(Timestamp) -> Period;
 
-fn newest_of_each<'a>(newest_first: &[&'a Dated], limit: usize, period: fn(Timestamp) -> Period) -> Vec<&'a Dated> {
+fn newest_of_each<'a>(newest_first: &[&'a Dated], limit: usize, period: PeriodOf) -> Vec<&'a Dated> {
     let mut seen = BTreeSet::new();
     let newest = newest_first.iter().filter(|one| seen.insert(period(one.taken_at)));
     newest.take(limit).copied().collect()

@@ -93,7 +93,7 @@ impl Watcher {
     /// # Errors
     /// If it is neither.
     pub fn any(mut self) -> Result<Seen, Failure> {
-        if self.bytes % SECTOR_BYTES != 0 {
+        if !self.bytes.is_multiple_of(SECTOR_BYTES) {
             return self.sealed();
         }
         self.is_bolt()?;

@@ -323,3 +323,52 @@ async fn who_is_told_to_end_takes_the_upload_back() {
     let aborts = server.state.lock().unwrap().aborts;
     assert_eq!((aborts, server.keys().len()), (1, 0));
 }
+
+/// In MiB, of this process: as it is, and at its highest since it was asked to forget.
+fn memory_of_process(line: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|one| one.strip_prefix(line)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes half a minute, and measures the process that it is in"]
+async fn memory_does_not_grow_with_the_snapshot() {
+    let (member, server) = (FakeMember::with(noise(300 << 20)).await, FakeS3::start().await);
+    server.trouble(Trouble::Discards);
+    let folder = tempfile::tempdir().unwrap();
+    let recipients = vec![age::x25519::Identity::generate().to_public().to_string()];
+    let request = Take {
+        recipients,
+        part_bytes: 8 << 20,
+        stall_seconds: 60,
+        ..take_of(&[&member], s3(&server, "bucket"))
+    };
+    let (_send, stop) = never();
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let (before, began) = (memory_of_process("VmRSS:"), std::time::Instant::now());
+    let artifact = take(&request, &places(folder.path()), Arc::default(), stop)
+        .await
+        .unwrap();
+    let (peak, took) = (memory_of_process("VmHWM:") - before, began.elapsed());
+    println!(
+        "{} bytes, in {took:?}, with {peak} MiB above the {before} MiB of the doubles",
+        artifact.size_bytes
+    );
+    assert!(artifact.size_bytes > 290 << 20 && peak < 120, "{peak} MiB");
+}
+
+/// A snapshot that does not become smaller.
+fn noise(bytes: usize) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let (mut snapshot, mut state) = (made_up(1, 0)[..4096].to_vec(), 88_172_645_463_325_252_u64);
+    while snapshot.len() < bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        snapshot.extend_from_slice(&state.to_le_bytes());
+    }
+    let digest = Sha256::digest(&snapshot);
+    snapshot.extend_from_slice(digest.as_slice());
+    snapshot
+}

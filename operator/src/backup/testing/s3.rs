@@ -31,6 +31,8 @@ pub enum Trouble {
     StallsAfter(usize),
     /// One bit of objects is wrong as they come.
     FlipsOnTheWay,
+    /// It keeps zeros instead of what it is given: for measuring.
+    Discards,
     /// It says that it took an object, and forgets a byte.
     LosesAByte,
 }
@@ -39,6 +41,7 @@ pub enum Trouble {
 pub struct State {
     pub objects: BTreeMap<String, Vec<u8>>,
     pub parts: BTreeMap<u32, Bytes>,
+    pub discarded: usize,
     pub uploads: usize,
     pub aborts: usize,
     pub trouble: Trouble,
@@ -114,13 +117,21 @@ impl State {
                 xml("<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
             }
             ("PUT", query) if query.contains("partNumber") => {
+                if self.trouble == Trouble::Discards {
+                    self.discarded += body.len();
+                    return tagged(Response::builder());
+                }
                 let number = number(query);
                 self.parts.insert(number, body);
                 tagged(Response::builder())
             }
             ("POST", query) if query.contains("uploadId") => {
                 let parts = std::mem::take(&mut self.parts).into_values();
-                self.store(key, parts.flatten().collect());
+                let zeros = vec![0; std::mem::take(&mut self.discarded)];
+                match zeros.is_empty() {
+                    true => self.store(key, parts.flatten().collect()),
+                    false => self.store(key, zeros),
+                }
                 xml("<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>")
             }
             ("DELETE", query) if query.contains("uploadId") => {
