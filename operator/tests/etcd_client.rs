@@ -208,9 +208,16 @@ async fn a_member_is_dialled_by_address_and_known_by_name() {
 }
 
 #[tokio::test]
-async fn trust_is_seen_in_both_directions() {
+async fn trust_is_seen_in_both_directions_whatever_is_spoken_there() {
+    // Peers of a Taffrail speak HTTP/2 alone, those of a stock etcd HTTP/1.1.
+    for protocols in [&[] as &[_], &["h2"], &["http/1.1"], &["h2", "http/1.1"]] {
+        trust_is_seen(protocols).await;
+    }
+}
+
+async fn trust_is_seen(protocols: &[&str]) {
     let (pki, other) = (Pki::new(), Pki::new());
-    let member = Member::tls(&pki, always(|_| Ok(b"{}".to_vec()))).await;
+    let member = Member::tls_speaking(&pki, protocols, always(|_| Ok(b"{}".to_vec()))).await;
     assert_eq!(client().trusts(&pki.client(&pki), &member.at).await, Ok(true));
     assert_eq!(client().trusts(&pki.client(&other), &member.at).await, Ok(false));
     assert_eq!(client().trusts(&other.client(&pki), &member.at).await, Ok(false));

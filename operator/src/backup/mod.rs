@@ -11,6 +11,7 @@ mod keys;
 pub mod manifest;
 mod pack;
 pub mod places;
+pub mod pods;
 pub mod progress;
 mod prune;
 pub mod request;

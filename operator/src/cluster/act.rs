@@ -189,8 +189,9 @@ impl Act<'_> {
         }
     }
 
+    /// It is a person's from now on, and does not go with the cluster.
     async fn keep_volume(&self, claim: &str, reason: &str) -> Result<(), Error> {
-        let kept = json!({"metadata": {"annotations": {KEPT: reason}}});
+        let kept = json!({"metadata": {"annotations": {KEPT: reason}, "ownerReferences": null}});
         merge(&self.api::<PersistentVolumeClaim>(), claim, kept).await
     }
 

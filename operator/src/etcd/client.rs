@@ -42,6 +42,11 @@ impl EtcdClient {
         answer.unwrap_or_else(|_| Err(self.timed_out()))
     }
 
+    async fn greet(&self, tls: &ClientTls, at: &Endpoint) -> Result<(), EtcdError> {
+        let answer = tokio::time::timeout(self.deadline, http::let_in(tls, at)).await;
+        answer.unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
     /// The user root with this password, whether or not it was there.
     async fn root_user(&self, access: &Access, through: &[Endpoint], password: &str) -> Result<(), EtcdError> {
         let add = AuthUserAddRequest {
@@ -258,12 +263,12 @@ impl Etcd for EtcdClient {
     }
 
     async fn trusts(&self, tls: &ClientTls, at: &Endpoint) -> Result<bool, EtcdError> {
-        let mut answer = self.get(Some(tls), at, "/version").await;
+        let mut answer = self.greet(tls, at).await;
         for _ in 1..HANDSHAKES_MAX {
             if !matches!(answer, Err(EtcdError::Unreachable(_))) {
                 break;
             }
-            answer = self.get(Some(tls), at, "/version").await;
+            answer = self.greet(tls, at).await;
         }
         match answer {
             Ok(_) => Ok(true),

@@ -9,11 +9,18 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::{ClientTls, Endpoint, EtcdError, refusal};
 
 /// More than any answer that is asked for here.
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// Names of ALPN.
+const HTTP_1: &[u8] = b"http/1.1";
+const HTTP_2: &[u8] = b"h2";
+/// The preface and an empty SETTINGS frame (RFC 9113, 3.4 and 6.5).
+const HTTP_2_GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+const HTTP_2_FRAME_HEADER_BYTES: usize = 9;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -28,14 +35,43 @@ pub(super) async fn get(tls: Option<&ClientTls>, at: &Endpoint, path: &str) -> R
     match (secure, tls) {
         (false, _) => exchange(stream, address, path).await.map_err(failure),
         (true, Some(tls)) => {
-            let name =
-                ServerName::try_from(at.server_name.clone()).map_err(|error| EtcdError::Tls(error.to_string()))?;
-            let connector = TlsConnector::from(Arc::new(config(tls)?));
-            let stream = connector.connect(name, stream).await.map_err(failure)?;
+            let stream = handshake(tls, at, stream, &[HTTP_1]).await?;
             exchange(stream, &at.server_name, path).await.map_err(failure)
         }
         (true, None) => Err(EtcdError::Tls("there is no certificate to ask with".into())),
     }
+}
+
+/// Whether a certificate is let in there, whatever is spoken behind it: members of one kind speak HTTP/2 alone to each
+/// other, those of the other not at all. A server of TLS 1.3 refuses only after the handshake, so something has to be
+/// heard of it.
+pub(super) async fn let_in(tls: &ClientTls, at: &Endpoint) -> Result<(), EtcdError> {
+    let (_, address) = address_of(&at.url)?;
+    let stream = TcpStream::connect(address).await.map_err(failure)?;
+    let mut stream = handshake(tls, at, stream, &[HTTP_2, HTTP_1]).await?;
+    if stream.get_ref().1.alpn_protocol() != Some(HTTP_2) {
+        return exchange(stream, &at.server_name, "/version")
+            .await
+            .map(drop)
+            .map_err(failure);
+    }
+    let mut frame = [0; HTTP_2_FRAME_HEADER_BYTES];
+    let written = stream.write_all(HTTP_2_GREETING).await;
+    let heard = stream.read_exact(&mut frame).await;
+    heard.map(drop).map_err(|error| failure(written.err().unwrap_or(error)))
+}
+
+async fn handshake(
+    tls: &ClientTls,
+    at: &Endpoint,
+    stream: TcpStream,
+    protocols: &[&[u8]],
+) -> Result<TlsStream<TcpStream>, EtcdError> {
+    let name = ServerName::try_from(at.server_name.clone()).map_err(|error| EtcdError::Tls(error.to_string()))?;
+    let mut config = config(tls)?;
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(name, stream).await.map_err(failure)
 }
 
 /// `https://10.0.0.7:2379/` is (true, `10.0.0.7:2379`).
@@ -56,14 +92,12 @@ fn config(tls: &ClientTls) -> Result<ClientConfig, EtcdError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(certificates(&tls.authorities)?);
     let key = PrivateKeyDer::from_pem_slice(tls.key.as_bytes()).map_err(|error| wrong(&error))?;
-    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong(&error))?
         .with_root_certificates(roots)
         .with_client_auth_cert(certificates(&tls.certificate)?, key)
-        .map_err(|error| wrong(&error))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+        .map_err(|error| wrong(&error))
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, EtcdError> {

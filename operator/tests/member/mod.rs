@@ -67,12 +67,19 @@ impl Member {
 
     /// Its certificate is for the name `member.test` alone; it is dialled by address.
     pub async fn tls(pki: &Pki, answers: Answers) -> Self {
+        Self::tls_speaking(pki, &["h2", "http/1.1"], answers).await
+    }
+
+    /// `protocols` are those of ALPN: who offers others only is turned away. None: everybody is served.
+    pub async fn tls_speaking(pki: &Pki, protocols: &[&str], answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
         let (router, calls) = router(answers);
+        let mut config = pki.server("member.test");
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let listener = Tls {
             listener,
-            acceptor: TlsAcceptor::from(Arc::new(pki.server("member.test"))),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
         };
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self {

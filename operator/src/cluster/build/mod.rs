@@ -21,7 +21,7 @@ use taffrail_crds::{APP, CLUSTER, EtcdCluster, MANAGED_BY, MANAGER};
 pub use budget::budget;
 pub use keep_aside::{copy_pod, kept_claim};
 pub use member::{member, recalled};
-pub use pod::{Mounts, PodInputs, pod, pod_hash};
+pub use pod::{Mounts, NOBODY, PodInputs, confined, pod, pod_hash, security};
 pub use services::{client_service, peer_service};
 pub use volume::{PEER_URL, owner_by_retention, volume};
 
