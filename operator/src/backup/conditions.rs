@@ -59,7 +59,10 @@ mod tests {
         let at = |second| (Timestamp::from_second(second).unwrap(), Some(1));
         set(&mut all, COMPLETE, false, ("Running", "x"), at(1));
         set(&mut all, COMPLETE, false, ("Pending", "y"), at(2));
-        assert_eq!((all[0].reason.as_str(), all[0].last_transition_time.0.as_second()), ("Pending", 1));
+        assert_eq!(
+            (all[0].reason.as_str(), all[0].last_transition_time.0.as_second()),
+            ("Pending", 1)
+        );
         set(&mut all, COMPLETE, true, ("Stored", "z"), at(3));
         assert_eq!((all.len(), all[0].last_transition_time.0.as_second()), (1, 3));
         unset(&mut all, COMPLETE);

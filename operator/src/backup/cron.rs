@@ -112,7 +112,11 @@ impl Timetable {
         };
         let mut times = Vec::new();
         while time < end {
-            if self.cron.minutes.has(time.to_zoned(self.zone.clone()).minute().unsigned_abs().into()) {
+            if self
+                .cron
+                .minutes
+                .has(time.to_zoned(self.zone.clone()).minute().unsigned_abs().into())
+            {
                 times.push(time);
             }
             time += MINUTE;
@@ -171,10 +175,17 @@ const MONTH_OF: Field = field(
     "month",
     1,
     12,
-    &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    &[
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ],
 );
 /// 7 is a Sunday as 0 is.
-const WEEKDAY_OF: Field = field("day of the week", 0, 7, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]);
+const WEEKDAY_OF: Field = field(
+    "day of the week",
+    0,
+    7,
+    &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+);
 
 impl FromStr for Cron {
     type Err = CronError;
@@ -292,7 +303,10 @@ impl Field {
 
 /// `+4` is no number here.
 fn digits(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 /// Two times of the timetable that follow each other are about so far apart.

@@ -73,7 +73,9 @@ fn what_is_no_schedule_is_refused_with_what_is_wrong() {
         let told = Timetable::new(schedule, None).unwrap_err().to_string();
         assert!(told.contains(word), "{schedule}: {told}");
     }
-    let told = Timetable::new("@daily", Some("Europe/Atlantis")).unwrap_err().to_string();
+    let told = Timetable::new("@daily", Some("Europe/Atlantis"))
+        .unwrap_err()
+        .to_string();
     assert!(told.contains("Europe/Atlantis"), "{told}");
 }
 
@@ -99,15 +101,31 @@ fn every_hour_is_every_hour_that_passes() {
 fn the_last_time_is_found_however_long_nobody_looked() {
     let yearly = table("@yearly", "UTC");
     let last = |from: &str, to: &str| yearly.last(at(from), at(to)).map(|time| time.to_string());
-    assert_eq!(last("2020-05-01T00:00:00Z", "2026-05-01T00:00:00Z").as_deref(), Some("2026-01-01T00:00:00Z"));
-    assert_eq!(last("2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z"), None, "what was made is not made again");
-    assert_eq!(last("2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z").as_deref(), Some("2026-01-01T00:00:00Z"));
+    assert_eq!(
+        last("2020-05-01T00:00:00Z", "2026-05-01T00:00:00Z").as_deref(),
+        Some("2026-01-01T00:00:00Z")
+    );
+    assert_eq!(
+        last("2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z"),
+        None,
+        "what was made is not made again"
+    );
+    assert_eq!(
+        last("2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z").as_deref(),
+        Some("2026-01-01T00:00:00Z")
+    );
 }
 
 #[test]
 fn a_period_is_what_lies_between_two_times() {
-    assert_eq!(period(&table("@daily", "UTC"), at("2026-01-01T00:00:00Z")), SignedDuration::from_hours(24));
-    assert_eq!(period(&table("*/5 * * * *", "UTC"), at("2026-01-01T00:00:00Z")), SignedDuration::from_mins(5));
+    assert_eq!(
+        period(&table("@daily", "UTC"), at("2026-01-01T00:00:00Z")),
+        SignedDuration::from_hours(24)
+    );
+    assert_eq!(
+        period(&table("*/5 * * * *", "UTC"), at("2026-01-01T00:00:00Z")),
+        SignedDuration::from_mins(5)
+    );
 }
 
 /// One field: numbers, ranges and steps within bounds, and the numbers it means.
@@ -136,15 +154,26 @@ struct Model {
 
 impl Model {
     fn text(&self) -> String {
-        self.fields.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(" ")
+        self.fields
+            .iter()
+            .map(|(text, _)| text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn says(&self, clock: DateTime) -> bool {
         let [minutes, hours, days, months, weekdays] = &self.fields;
         let says = |field: &(String, BTreeSet<u32>), number: i8| field.1.contains(&(number as u32));
-        let (day, weekday) = (says(days, clock.day()), says(weekdays, clock.weekday().to_sunday_zero_offset()));
+        let (day, weekday) = (
+            says(days, clock.day()),
+            says(weekdays, clock.weekday().to_sunday_zero_offset()),
+        );
         let any = |field: &(String, BTreeSet<u32>)| field.0 == "*" || field.0 == "*/1";
-        let dated = if any(days) || any(weekdays) { day && weekday } else { day || weekday };
+        let dated = if any(days) || any(weekdays) {
+            day && weekday
+        } else {
+            day || weekday
+        };
         says(minutes, clock.minute()) && says(hours, clock.hour()) && says(months, clock.month()) && dated
     }
 
@@ -156,7 +185,9 @@ impl Model {
             let span = SignedDuration::from_mins(minute);
             let passed = from + span;
             match every_hour {
-                true => self.says(passed.to_zoned(self.zone.clone()).datetime()).then_some(passed),
+                true => self
+                    .says(passed.to_zoned(self.zone.clone()).datetime())
+                    .then_some(passed),
                 false => {
                     let clock = wall.checked_add(span).unwrap();
                     self.says(clock).then(|| self.zone.to_timestamp(clock).unwrap())

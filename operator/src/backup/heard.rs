@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
-use kube::{Client, ResourceExt};
 use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
 use taffrail_crds::{ROUND, WORK};
 
 use super::jobs::{Work, selector};
@@ -30,7 +30,11 @@ pub enum Standing {
     Running { attempts: i32, why: Option<String> },
     /// A pod said that it is done.
     Done(Box<Outcome>),
-    Failed { attempts: i32, reason: String, message: String },
+    Failed {
+        attempts: i32,
+        reason: String,
+        message: String,
+    },
     /// The Job of this round is over and its pods have gone unheard.
     Unheard { round: u32 },
 }
@@ -89,7 +93,10 @@ impl Heard {
     }
 
     fn latest(&self, work: Work) -> Option<&Job> {
-        self.jobs.iter().filter(|job| is_of(*job, work)).max_by_key(|job| round(job))
+        self.jobs
+            .iter()
+            .filter(|job| is_of(*job, work))
+            .max_by_key(|job| round(job))
     }
 
     /// Jobs that have not ended and are not going.
@@ -162,8 +169,15 @@ fn word(pod: &Pod) -> Option<Word> {
     if let Some(outcome) = said {
         return Some(Word::Done(Box::new(outcome)));
     }
-    let failed = before.filter(|(_, end)| end.exit_code != 0).map(|(name, end)| told(name, end)).next();
-    failed.or_else(|| main.iter().find(|(_, end)| end.exit_code != 0).map(|(name, end)| told(name, end)))
+    let failed = before
+        .filter(|(_, end)| end.exit_code != 0)
+        .map(|(name, end)| told(name, end))
+        .next();
+    failed.or_else(|| {
+        main.iter()
+            .find(|(_, end)| end.exit_code != 0)
+            .map(|(name, end)| told(name, end))
+    })
 }
 
 fn terminated(status: &ContainerStatus) -> Option<(&str, &ContainerStateTerminated)> {
@@ -194,7 +208,9 @@ fn told(name: &str, end: &ContainerStateTerminated) -> Word {
 
 fn capital(name: &str) -> String {
     let mut letters = name.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    letters
+        .next()
+        .map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn why_waiting(pod: &Pod) -> Option<String> {
@@ -209,7 +225,9 @@ fn why_waiting(pod: &Pod) -> Option<String> {
     });
     let unscheduled = status.conditions.iter().flatten();
     let mut unscheduled = unscheduled.filter(|one| one.type_ == "PodScheduled" && one.status == "False");
-    found.or_else(|| unscheduled.find_map(|one| one.message.clone())).map(|why| shortened(&why))
+    found
+        .or_else(|| unscheduled.find_map(|one| one.message.clone()))
+        .map(|why| shortened(&why))
 }
 
 /// Conditions take letters and digits only.
@@ -267,7 +285,10 @@ mod tests {
     fn what_is_done_is_done_even_if_a_deadline_passed_meanwhile() {
         let outcome = serde_json::to_string(&Outcome::Finished).unwrap();
         let done = pod(json!({"containerStatuses": [said("take", 0, &outcome)]}));
-        assert_eq!(standing(vec![job(1, over())], vec![done]), Standing::Done(Box::new(Outcome::Finished)));
+        assert_eq!(
+            standing(vec![job(1, over())], vec![done]),
+            Standing::Done(Box::new(Outcome::Finished))
+        );
     }
 
     #[test]
@@ -278,14 +299,20 @@ mod tests {
             hopeless: true,
         };
         let spoke = pod(json!({"containerStatuses": [said("take", 78, &serde_json::to_string(&said_so).unwrap())]}));
-        assert_eq!(failed(standing(vec![job(1, over())], vec![spoke])), ("NoSuchBucket".into(), "make it".into()));
+        assert_eq!(
+            failed(standing(vec![job(1, over())], vec![spoke])),
+            ("NoSuchBucket".into(), "make it".into())
+        );
         let told = failed(standing(vec![job(1, over())], vec![]));
         assert_eq!(told, ("DeadlineExceeded".into(), "too long".into()));
     }
 
     #[test]
     fn a_preparation_that_fails_is_told_by_its_name() {
-        for (text, reason) in [("wrong hash", "RestoreFailed"), ("write: no space left on device", "NoRoom")] {
+        for (text, reason) in [
+            ("wrong hash", "RestoreFailed"),
+            ("write: no space left on device", "NoRoom"),
+        ] {
             let ended = pod(json!({"initContainerStatuses": [said("restore", 1, text)]}));
             let told = failed(standing(vec![job(1, over())], vec![ended]));
             assert!(told.0 == reason && told.1.contains(text), "{told:?}");
@@ -303,7 +330,10 @@ mod tests {
     fn a_pod_that_cannot_start_says_why() {
         let waits = json!([{"name": "take", "ready": false, "restartCount": 0, "image": "", "imageID": "",
             "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}}]);
-        let found = standing(vec![job(1, json!({"active": 1}))], vec![pod(json!({"containerStatuses": waits}))]);
+        let found = standing(
+            vec![job(1, json!({"active": 1}))],
+            vec![pod(json!({"containerStatuses": waits}))],
+        );
         let why = Some("ImagePullBackOff: no such image".to_owned());
         assert_eq!(found, Standing::Running { attempts: 1, why });
         assert_eq!(standing(vec![], vec![]), Standing::None);

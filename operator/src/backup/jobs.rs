@@ -119,7 +119,9 @@ fn labels(uid: &str, work: Work, round: u32) -> BTreeMap<String, String> {
 /// All attempts with the pauses between them.
 fn whole_seconds(limits: Limits) -> i64 {
     let doubled = |retry: i32| FIRST_PAUSE_SECONDS << retry.min(10);
-    let pauses: i64 = (0..limits.retries).map(|retry| doubled(retry).min(PAUSE_SECONDS_MAX)).sum();
+    let pauses: i64 = (0..limits.retries)
+        .map(|retry| doubled(retry).min(PAUSE_SECONDS_MAX))
+        .sum();
     limits.deadline_seconds.saturating_mul(i64::from(limits.retries) + 1) + pauses
 }
 
@@ -159,7 +161,10 @@ mod tests {
         for base in ["a", "nightly-29631234", &"a.b-".repeat(15), &"x".repeat(63)] {
             for work in [Work::Take, Work::Verify, Work::Prune] {
                 let name = name(base, UID, work, 3);
-                assert!(name.len() + "-abcde".len() <= 63 && !name.contains('.') && !name.contains("--"), "{name}");
+                assert!(
+                    name.len() + "-abcde".len() <= 63 && !name.contains('.') && !name.contains("--"),
+                    "{name}"
+                );
             }
         }
         assert_ne!(name("a", UID, Work::Take, 1), name("a", UID, Work::Take, 2));
@@ -171,7 +176,15 @@ mod tests {
             retries: 3,
             deadline_seconds: 100,
         };
-        let made = job(&cluster(), Work::Take, 1, "x".into(), limits, &BackupPod::default(), PodSpec::default());
+        let made = job(
+            &cluster(),
+            Work::Take,
+            1,
+            "x".into(),
+            limits,
+            &BackupPod::default(),
+            PodSpec::default(),
+        );
         let spec = made.spec.unwrap();
         assert_eq!(spec.backoff_limit, Some(3));
         assert_eq!(spec.active_deadline_seconds, Some(400 + 10 + 20 + 40));
@@ -182,7 +195,10 @@ mod tests {
     fn what_is_hopeless_is_not_tried_again() {
         let rules = policy().rules;
         let codes = rules[0].on_exit_codes.as_ref().unwrap();
-        assert_eq!((rules[0].action.as_str(), codes.values.as_slice()), ("FailJob", [78].as_slice()));
+        assert_eq!(
+            (rules[0].action.as_str(), codes.values.as_slice()),
+            ("FailJob", [78].as_slice())
+        );
         assert_eq!(rules[1].action, "Ignore");
     }
 

@@ -40,7 +40,9 @@ fn is_available(cluster: &EtcdCluster) -> bool {
 
 fn healthy(cluster: &EtcdCluster, names: &Names) -> Vec<MemberAddress> {
     let members = cluster.status.iter().flat_map(|status| &status.members);
-    let mut healthy: Vec<_> = members.filter(|member| member.healthy && member.role.is_some()).collect();
+    let mut healthy: Vec<_> = members
+        .filter(|member| member.healthy && member.role.is_some())
+        .collect();
     healthy.sort_by_key(|member| rank(member));
     let address = |member: &MemberSummary| MemberAddress {
         name: member.name.clone(),

@@ -18,3 +18,4 @@ pub mod schedules;
 mod summary;
 
 pub use request::{Outcome, Request};
+pub use summary::refresh as tell_cluster;

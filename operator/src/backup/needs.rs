@@ -79,7 +79,9 @@ pub async fn missing(client: &Client, namespace: &str, needs: &[Need]) -> Result
     for need in needs {
         let problem = match need {
             Need::Secret { name, keys } => {
-                let secret = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await?;
+                let secret = Api::<Secret>::namespaced(client.clone(), namespace)
+                    .get_opt(name)
+                    .await?;
                 lacks(name, secret.as_ref(), keys)
             }
             Need::Claim { name } => no_claim(client, namespace, name).await?,
@@ -104,7 +106,12 @@ fn lacks(name: &str, secret: Option<&Secret>, keys: &[&[&str]]) -> Option<Proble
         let message = format!("the Secret {name} is not there: make it, with {}", listed(keys));
         return Some(Problem::new("SecretMissing", message));
     };
-    let has = |key: &&str| secret.data.as_ref().is_some_and(|data| data.get(*key).is_some_and(|value| !value.0.is_empty()));
+    let has = |key: &&str| {
+        secret
+            .data
+            .as_ref()
+            .is_some_and(|data| data.get(*key).is_some_and(|value| !value.0.is_empty()))
+    };
     let lacking = keys.iter().find(|any| !any.iter().any(has))?;
     let message = format!("the Secret {name} has no {}: add it", lacking.join(" nor "));
     Some(Problem::new("SecretMissing", message))
@@ -131,7 +138,11 @@ mod tests {
         let needs = of_target(&s3(), None);
         let told = missing(&shelf.client(), "ns", &needs).await.unwrap().unwrap();
         assert_eq!(told.reason, "SecretMissing");
-        assert!(told.message.contains("keys") && told.message.contains("accessKeyId"), "{}", told.message);
+        assert!(
+            told.message.contains("keys") && told.message.contains("accessKeyId"),
+            "{}",
+            told.message
+        );
         shelf.put_secret("keys", &[("accessKeyId", "a")]);
         let told = missing(&shelf.client(), "ns", &needs).await.unwrap().unwrap();
         assert!(told.message.contains("secretAccessKey"), "{}", told.message);
@@ -153,7 +164,9 @@ mod tests {
     #[tokio::test]
     async fn a_volume_has_to_be_claimed() {
         let target = serde_json::from_value(json!({"volume": {"claimName": "shelf"}})).unwrap();
-        let told = missing(&Shelf::default().client(), "ns", &of_target(&target, None)).await.unwrap();
+        let told = missing(&Shelf::default().client(), "ns", &of_target(&target, None))
+            .await
+            .unwrap();
         assert_eq!(told.unwrap().reason, "ClaimMissing");
     }
 
@@ -161,8 +174,12 @@ mod tests {
     fn a_client_is_who_the_cluster_asks_it_to_be() {
         let mut cluster = cluster();
         let names = Names::of(&cluster, "cluster.local");
-        assert_eq!((client(&cluster, &names), root(&cluster, &names)), (Some("a-client".into()), None));
-        cluster.spec.auth = serde_json::from_value(json!({"enabled": true, "rootSecretRef": {"name": "root"}})).unwrap();
+        assert_eq!(
+            (client(&cluster, &names), root(&cluster, &names)),
+            (Some("a-client".into()), None)
+        );
+        cluster.spec.auth =
+            serde_json::from_value(json!({"enabled": true, "rootSecretRef": {"name": "root"}})).unwrap();
         assert_eq!(root(&cluster, &names).as_deref(), Some("root"));
         cluster.spec.auth = None;
         cluster.status = serde_json::from_value(json!({"authEnabled": true})).unwrap();

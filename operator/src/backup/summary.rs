@@ -27,18 +27,30 @@ pub async fn refresh(context: &Context, namespace: &str, cluster: &str) -> Resul
         return Ok(());
     };
     let every = ListParams::default();
-    let mut backups = Api::<EtcdBackup>::namespaced(client.clone(), namespace).list(&every).await?.items;
-    let mut schedules = Api::<EtcdBackupSchedule>::namespaced(client.clone(), namespace).list(&every).await?.items;
+    let mut backups = Api::<EtcdBackup>::namespaced(client.clone(), namespace)
+        .list(&every)
+        .await?
+        .items;
+    let mut schedules = Api::<EtcdBackupSchedule>::namespaced(client.clone(), namespace)
+        .list(&every)
+        .await?
+        .items;
     backups.retain(|one| one.spec.cluster_ref.name == cluster);
     schedules.retain(|one| one.spec.template.cluster_ref.name == cluster);
     let before = found.status.as_ref().and_then(|status| status.backup.clone());
     let now = summary(&backups, &schedules, before.as_ref(), context.now());
-    context.outlets.metrics.show_backups(namespace, cluster, &figures(&backups, now.as_ref()));
+    context
+        .outlets
+        .metrics
+        .show_backups(namespace, cluster, &figures(&backups, now.as_ref()));
     if before == now {
         return Ok(());
     }
-    let patch = json!({"metadata": {"resourceVersion": found.resource_version()}, "status": {"backup": fields(now.as_ref())}});
-    clusters.patch_status(cluster, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    let patch =
+        json!({"metadata": {"resourceVersion": found.resource_version()}, "status": {"backup": fields(now.as_ref())}});
+    clusters
+        .patch_status(cluster, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
     Ok(())
 }
 
@@ -54,13 +66,18 @@ fn fields(summary: Option<&BackupSummary>) -> serde_json::Value {
         "lastFailure",
     ];
     for field in optional {
-        value.as_object_mut().map(|all| all.entry(field).or_insert(serde_json::Value::Null));
+        value
+            .as_object_mut()
+            .map(|all| all.entry(field).or_insert(serde_json::Value::Null));
     }
     value
 }
 
 fn phase(backup: &EtcdBackup) -> BackupPhase {
-    backup.status.as_ref().map_or(BackupPhase::Pending, |status| status.phase)
+    backup
+        .status
+        .as_ref()
+        .map_or(BackupPhase::Pending, |status| status.phase)
 }
 
 fn completed(backup: &EtcdBackup) -> Option<String> {
@@ -85,7 +102,9 @@ pub fn summary(
     }
     let before = before.cloned().unwrap_or_default();
     let good = newest(backups, |phase| phase == BackupPhase::Succeeded);
-    let bad = newest(backups, |phase| matches!(phase, BackupPhase::Failed | BackupPhase::Unusable));
+    let bad = newest(backups, |phase| {
+        matches!(phase, BackupPhase::Failed | BackupPhase::Unusable)
+    });
     let verified = backups.iter().filter_map(|one| {
         let verification = one.status.as_ref()?.verification.as_ref()?;
         verification.verified_at.clone()
@@ -113,12 +132,7 @@ fn failure(backup: &EtcdBackup) -> Option<String> {
 
 type Verdict = (bool, &'static str, String);
 
-fn verdict(
-    backups: &[EtcdBackup],
-    schedules: &[EtcdBackupSchedule],
-    told: &BackupSummary,
-    now: Timestamp,
-) -> Verdict {
+fn verdict(backups: &[EtcdBackup], schedules: &[EtcdBackupSchedule], told: &BackupSummary, now: Timestamp) -> Verdict {
     let last = newest(backups, is_over);
     match last.map(|one| (one, phase(one))) {
         Some((one, BackupPhase::Failed)) => {
@@ -148,14 +162,22 @@ fn complaint(schedule: &EtcdBackupSchedule, told: &BackupSummary, now: Timestamp
     if spec.suspend {
         return None;
     }
-    let made = schedule.status.as_ref().and_then(|status| status.last_successful_time.clone());
+    let made = schedule
+        .status
+        .as_ref()
+        .and_then(|status| status.last_successful_time.clone());
     let since = made.as_ref().and_then(|text| text.parse().ok());
     let since: Timestamp = since.or(schedule.creation_timestamp().map(|time| time.0))?;
-    let longest = period(&table, since).checked_mul(PERIODS_MAX).unwrap_or(SignedDuration::MAX);
+    let longest = period(&table, since)
+        .checked_mul(PERIODS_MAX)
+        .unwrap_or(SignedDuration::MAX);
     let late = now.duration_since(since) > longest;
     let last = told.last_successful_backup.as_deref().unwrap_or("never");
     let message = || {
-        format!("EtcdBackupSchedule {name} has made no good backup since {}; the newest one of all: {last}", stamp(since))
+        format!(
+            "EtcdBackupSchedule {name} has made no good backup since {}; the newest one of all: {last}",
+            stamp(since)
+        )
     };
     late.then(|| (false, "Overdue", message()))
 }
@@ -166,9 +188,8 @@ fn figures(backups: &[EtcdBackup], summary: Option<&BackupSummary>) -> BackupFig
         time.map(Timestamp::as_second)
     };
     let good = newest(backups, |phase| phase == BackupPhase::Succeeded).and_then(|one| one.status.as_ref());
-    let took = good.and_then(|status| {
-        Some(seconds(status.completed_at.as_ref())? - seconds(status.started_at.as_ref())?)
-    });
+    let took =
+        good.and_then(|status| Some(seconds(status.completed_at.as_ref())? - seconds(status.started_at.as_ref())?));
     BackupFigures {
         last_success: seconds(summary.and_then(|one| one.last_successful_backup.as_ref())),
         last_verified: seconds(summary.and_then(|one| one.last_verified_backup.as_ref())),

@@ -13,9 +13,11 @@ fn backup(name: &str, made: &str, phase: &str) -> EtcdBackup {
 
 fn schedule(schedule: &str, last: Option<&str>) -> EtcdBackupSchedule {
     let template = json!({"clusterRef": {"name": "a"}, "target": {"volume": {"claimName": "shelf"}}});
-    serde_json::from_value(json!({"apiVersion": "etcd.taffrail.dev/v1alpha1", "kind": "EtcdBackupSchedule",
+    serde_json::from_value(
+        json!({"apiVersion": "etcd.taffrail.dev/v1alpha1", "kind": "EtcdBackupSchedule",
         "metadata": {"name": "s", "creationTimestamp": "2026-01-01T00:00:00Z"},
-        "spec": {"schedule": schedule, "template": template}, "status": {"lastSuccessfulTime": last}}))
+        "spec": {"schedule": schedule, "template": template}, "status": {"lastSuccessfulTime": last}}),
+    )
     .unwrap()
 }
 
@@ -25,7 +27,10 @@ fn told(backups: &[EtcdBackup], schedules: &[EtcdBackupSchedule], now: &str) -> 
 
 #[test]
 fn a_cluster_that_nobody_backs_up_is_told_nothing() {
-    assert_eq!(summary(&[], &[], Some(&BackupSummary::default()), Timestamp::UNIX_EPOCH), None);
+    assert_eq!(
+        summary(&[], &[], Some(&BackupSummary::default()), Timestamp::UNIX_EPOCH),
+        None
+    );
 }
 
 #[test]
@@ -35,12 +40,19 @@ fn the_newest_end_counts() {
     let running = backup("three", "2026-01-03T00:00:00Z", "Running");
     let now = "2026-01-03T00:00:00Z";
     let good = told(std::slice::from_ref(&first), &[], now);
-    assert_eq!((good.ready, good.reason.as_str(), good.last_revision), (true, "BackedUp", Some(7)));
+    assert_eq!(
+        (good.ready, good.reason.as_str(), good.last_revision),
+        (true, "BackedUp", Some(7))
+    );
     let bad = told(&[first.clone(), failed.clone(), running], &[], now);
     assert_eq!((bad.ready, bad.reason.as_str()), (false, "BackupFailed"));
     assert_eq!(bad.last_successful_backup, good.last_successful_backup);
     assert!(bad.last_failure.unwrap().contains("Because"));
-    let mended = told(&[first, failed, backup("four", "2026-01-04T00:00:00Z", "Succeeded")], &[], now);
+    let mended = told(
+        &[first, failed, backup("four", "2026-01-04T00:00:00Z", "Succeeded")],
+        &[],
+        now,
+    );
     assert!(mended.ready);
 }
 
@@ -51,8 +63,14 @@ fn a_schedule_that_makes_nothing_for_two_periods_is_overdue() {
     assert!(told(&old, &daily, "2026-01-02T23:00:00Z").ready);
     let late = told(&old, &daily, "2026-01-03T00:00:01Z");
     assert_eq!((late.ready, late.reason.as_str()), (false, "Overdue"));
-    assert_eq!(told(&[], &[schedule("@daily", None)], "2026-01-01T10:00:00Z").reason, "NoBackup");
-    assert_eq!(told(&[], &[schedule("@often", None)], "2026-01-01T10:00:00Z").reason, "InvalidSchedule");
+    assert_eq!(
+        told(&[], &[schedule("@daily", None)], "2026-01-01T10:00:00Z").reason,
+        "NoBackup"
+    );
+    assert_eq!(
+        told(&[], &[schedule("@often", None)], "2026-01-01T10:00:00Z").reason,
+        "InvalidSchedule"
+    );
 }
 
 #[test]

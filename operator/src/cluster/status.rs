@@ -314,7 +314,11 @@ fn auth(seen: &Observed, beside: &Beside, of: &Of) -> Option<Condition> {
 /// Whoever makes backups sums them up; a cluster of which none are made has no such condition.
 fn backups(seen: &Observed, of: &Of) -> Option<Condition> {
     let summary = seen.cluster.status.as_ref()?.backup.as_ref()?;
-    let reason = if summary.reason.is_empty() { "Unknown" } else { &summary.reason };
+    let reason = if summary.reason.is_empty() {
+        "Unknown"
+    } else {
+        &summary.reason
+    };
     Some(of(ConditionType::BackupReady, summary.ready, reason, &summary.message))
 }
 

@@ -35,13 +35,25 @@ impl Backups {
             let options = Opts::new(format!("taffrail_backup_{name}"), help);
             kept(registry, IntGaugeVec::new(options, &CLUSTER))
         };
-        let failures = Opts::new("taffrail_backup_failures_total", "Backups that came to a bad end, by the reason");
+        let failures = Opts::new(
+            "taffrail_backup_failures_total",
+            "Backups that came to a bad end, by the reason",
+        );
         Self {
-            success: gauge("last_success_timestamp_seconds", "When the newest good backup was stored"),
-            verified: gauge("last_verified_timestamp_seconds", "When a backup was last found to be good"),
+            success: gauge(
+                "last_success_timestamp_seconds",
+                "When the newest good backup was stored",
+            ),
+            verified: gauge(
+                "last_verified_timestamp_seconds",
+                "When a backup was last found to be good",
+            ),
             size: gauge("last_size_bytes", "Bytes of the newest good backup in its store"),
             duration: gauge("duration_seconds", "How long the newest good backup took"),
-            failures: kept(registry, IntCounterVec::new(failures, &["namespace", "cluster", "reason"])),
+            failures: kept(
+                registry,
+                IntCounterVec::new(failures, &["namespace", "cluster", "reason"]),
+            ),
             reasons: Mutex::default(),
         }
     }
@@ -65,7 +77,10 @@ impl Backups {
     pub fn failed(&self, namespace: &str, cluster: &str, reason: &str) {
         self.failures.with_label_values(&[namespace, cluster, reason]).inc();
         let labels = [namespace, cluster, reason].map(String::from);
-        self.reasons.lock().unwrap_or_else(PoisonError::into_inner).insert(labels);
+        self.reasons
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(labels);
     }
 
     pub fn forget(&self, namespace: &str, cluster: &str) {
@@ -108,7 +123,10 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
-        assert!(!text.contains("last_verified_timestamp_seconds{"), "what is not known is not shown");
+        assert!(
+            !text.contains("last_verified_timestamp_seconds{"),
+            "what is not known is not shown"
+        );
         metrics.forget("ns", "a");
         assert!(!metrics.text().unwrap().contains(r#"cluster="a""#));
     }

@@ -48,7 +48,9 @@ impl Inputs<'_> {
 
     fn pull_secrets(&self) -> Vec<LocalObjectReference> {
         let template = self.cluster.map(|cluster| &cluster.spec.pod_template);
-        template.map(|template| template.image_pull_secrets.clone()).unwrap_or_default()
+        template
+            .map(|template| template.image_pull_secrets.clone())
+            .unwrap_or_default()
     }
 
     fn made(&self, work: Work, round: u32, pod: PodSpec) -> Job {
@@ -93,7 +95,11 @@ impl Inputs<'_> {
         let (client, root) = (self.client(), self.root());
         let (all, mounts) = volumes(Some(&spec_.target), self.identity(), client.as_deref(), root.as_deref());
         let container = tool("take", image, &request, &spec_.pod, mounts);
-        self.made(Work::Take, round, spec(&spec_.pod, &self.pull_secrets(), vec![container], all))
+        self.made(
+            Work::Take,
+            round,
+            spec(&spec_.pod, &self.pull_secrets(), vec![container], all),
+        )
     }
 
     /// Fetched by the operator's image, restored and run by the members', asked by the operator's.
@@ -104,7 +110,11 @@ impl Inputs<'_> {
         all.push(scratch("scratch", spec_.pod.scratch_size.as_deref()));
         let check = self.check(image, artifact, root.as_deref());
         let mut pod = spec(&spec_.pod, &self.pull_secrets(), vec![check], all);
-        pod.init_containers = Some(vec![self.fetch(image, artifact), self.restore(artifact), self.member(artifact)]);
+        pod.init_containers = Some(vec![
+            self.fetch(image, artifact),
+            self.restore(artifact),
+            self.member(artifact),
+        ]);
         self.made(Work::Verify, round, pod)
     }
 
@@ -149,11 +159,15 @@ impl Inputs<'_> {
     }
 
     fn of_member(&self, name: &str, program: &str, words: Vec<String>, artifact: &Artifact) -> Container {
-        let version = self.cluster.map_or(&artifact.etcd_version, |cluster| &cluster.spec.version);
+        let version = self
+            .cluster
+            .map_or(&artifact.etcd_version, |cluster| &cluster.spec.version);
         Container {
             name: name.into(),
             image: Some(self.member_image(version)),
-            image_pull_policy: self.cluster.and_then(|one| one.spec.pod_template.image_pull_policy.clone()),
+            image_pull_policy: self
+                .cluster
+                .and_then(|one| one.spec.pod_template.image_pull_policy.clone()),
             command: Some(vec![program.into()]),
             args: Some(words),
             env: Some(vec![variable("ETCD_COMPATIBILITY_VERSION", version)]),

@@ -70,7 +70,11 @@ pub fn is_over(phase: BackupPhase) -> bool {
 
 /// The work that comes next, if any does.
 pub fn next_work(backup: &EtcdBackup) -> Option<Work> {
-    match backup.status.as_ref().map_or(BackupPhase::Pending, |status| status.phase) {
+    match backup
+        .status
+        .as_ref()
+        .map_or(BackupPhase::Pending, |status| status.phase)
+    {
         BackupPhase::Pending | BackupPhase::Running => Some(Work::Take),
         BackupPhase::Verifying => Some(Work::Verify),
         _ => None,
@@ -125,9 +129,10 @@ impl Teller<'_> {
                 self.running(why.as_deref());
                 self.then(Step::Wait(WORKING))
             }
-            Standing::Unheard { round } if round >= ROUNDS_MAX => {
-                self.failed("Unheard", "its pods were removed before they could say what became of it: make another one")
-            }
+            Standing::Unheard { round } if round >= ROUNDS_MAX => self.failed(
+                "Unheard",
+                "its pods were removed before they could say what became of it: make another one",
+            ),
             Standing::Unheard { round } => self.begin(round + 1),
             Standing::None => self.begin(1),
         }
@@ -167,7 +172,10 @@ impl Teller<'_> {
         let since = self.seen.backup.creation_timestamp().map(|time| time.0);
         if self.is_late(since) {
             let deadline = self.seen.backup.spec.deadline_seconds;
-            let message = format!("{}. It was waited for {deadline} s: make another backup", problem.message);
+            let message = format!(
+                "{}. It was waited for {deadline} s: make another backup",
+                problem.message
+            );
             return self.failed(problem.reason, &message);
         }
         self.tell(BackupPhase::Pending, problem.reason, &problem.message);
@@ -245,7 +253,9 @@ impl Teller<'_> {
     }
 
     fn begin_to_verify(mut self, artifact: &Artifact, round: u32) -> Plan {
-        let found = self.obstacle(Ok(())).map(|(image, ())| self.inputs().verify(&image, artifact, round));
+        let found = self
+            .obstacle(Ok(()))
+            .map(|(image, ())| self.inputs().verify(&image, artifact, round));
         let (problem, step) = match found {
             Err(problem) => (Some(problem), Step::Wait(WAITING)),
             Ok(job) => (self.seen.refused.clone(), Step::Make(Box::new(job))),
@@ -316,7 +326,11 @@ impl Teller<'_> {
     fn over(self) -> Plan {
         let named = |job: &Job| Some((job.metadata.name.clone()?, job.metadata.uid.clone()?));
         let alive: Vec<_> = self.seen.heard.unfinished().filter_map(named).collect();
-        let step = if alive.is_empty() { Step::Nothing } else { Step::Stop(alive) };
+        let step = if alive.is_empty() {
+            Step::Nothing
+        } else {
+            Step::Stop(alive)
+        };
         self.then(step)
     }
 

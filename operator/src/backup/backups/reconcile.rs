@@ -63,7 +63,10 @@ async fn turn(context: &Context, backup: &EtcdBackup) -> Result<Option<Action>, 
 
 /// What stands in the way of clusters is remembered under their names; a slash is in none.
 fn key(backup: &EtcdBackup) -> Key {
-    (backup.namespace().unwrap_or_default(), format!("etcdbackups/{}", backup.name_any()))
+    (
+        backup.namespace().unwrap_or_default(),
+        format!("etcdbackups/{}", backup.name_any()),
+    )
 }
 
 async fn look(context: &Context, backup: &EtcdBackup) -> Result<Option<Seen>, Error> {
@@ -132,7 +135,8 @@ async fn write(context: &Context, seen: &Seen, status: &EtcdBackupStatus) -> Res
         fields["conditions"] = Value::Array(Vec::new());
     }
     let patch = json!({"metadata": {"resourceVersion": seen.backup.resource_version()}, "status": fields});
-    api.patch_status(&seen.backup.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+    api.patch_status(&seen.backup.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
     tell(context, &seen.backup, before.phase, status).await;
     Ok(())
 }
@@ -163,7 +167,11 @@ async fn tell(context: &Context, backup: &EtcdBackup, before: BackupPhase, statu
         BackupPhase::Failed | BackupPhase::Unusable => {
             let reason = status.reason.as_deref().unwrap_or("Failed");
             failed(reason);
-            let word = if status.phase == BackupPhase::Failed { "BackupFailed" } else { "BackupUnusable" };
+            let word = if status.phase == BackupPhase::Failed {
+                "BackupFailed"
+            } else {
+                "BackupUnusable"
+            };
             events.warn(backup, word, &format!("{reason}: {note}")).await;
         }
     }

@@ -65,7 +65,10 @@ impl Pruning<'_> {
             deadline_seconds: template.deadline_seconds,
         };
         let name = name(&self.after.name_any(), &after, Work::Prune, 1);
-        let made = self.after.creation_timestamp().map_or(0, |time| time.0.as_second().div_euclid(60));
+        let made = self
+            .after
+            .creation_timestamp()
+            .map_or(0, |time| time.0.as_second().div_euclid(60));
         let round = u32::try_from(made).unwrap_or(1);
         let mut made = job(schedule, Work::Prune, round, name, limits, &template.pod, pod);
         let annotations = made.metadata.annotations.get_or_insert_default();

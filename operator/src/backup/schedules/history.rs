@@ -11,14 +11,19 @@ use crate::backup::backups::is_over;
 pub struct History(Vec<EtcdBackup>);
 
 pub fn phase(backup: &EtcdBackup) -> BackupPhase {
-    backup.status.as_ref().map_or(BackupPhase::Pending, |status| status.phase)
+    backup
+        .status
+        .as_ref()
+        .map_or(BackupPhase::Pending, |status| status.phase)
 }
 
 /// When what it holds was the case; before that is known, when it was asked for.
 pub fn taken_at(backup: &EtcdBackup) -> Timestamp {
     let artifact = backup.status.as_ref().and_then(|status| status.artifact.as_ref());
     let taken = artifact.and_then(|artifact| artifact.taken_at.parse().ok());
-    taken.or_else(|| backup.creation_timestamp().map(|time| time.0)).unwrap_or_default()
+    taken
+        .or_else(|| backup.creation_timestamp().map(|time| time.0))
+        .unwrap_or_default()
 }
 
 pub fn verified_at(backup: &EtcdBackup) -> Option<Timestamp> {
@@ -56,7 +61,9 @@ impl History {
     }
 
     pub fn newest_verified(&self) -> Option<&EtcdBackup> {
-        self.good().filter(|one| verified_at(one).is_some()).max_by_key(|one| taken_at(one))
+        self.good()
+            .filter(|one| verified_at(one).is_some())
+            .max_by_key(|one| taken_at(one))
     }
 
     /// The newest that came to an end.

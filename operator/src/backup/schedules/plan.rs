@@ -134,7 +134,12 @@ impl Teller<'_> {
     fn scheduled(mut self, table: &Timetable) -> Plan {
         if self.seen.schedule.spec.suspend {
             self.status.next_schedule_time = None;
-            self.set(SCHEDULED, false, "Suspended", "spec.suspend is set: no backups are made");
+            self.set(
+                SCHEDULED,
+                false,
+                "Suspended",
+                "spec.suspend is set: no backups are made",
+            );
             return self.after_work(None);
         }
         let next = table.next(self.seen.now);
@@ -156,8 +161,16 @@ impl Teller<'_> {
     /// Of several times that were missed only the last counts.
     fn due(&self, table: &Timetable) -> Due {
         let spec = &self.seen.schedule.spec;
-        let created = self.seen.schedule.creation_timestamp().map_or(self.seen.now, |time| time.0);
-        let before = self.status.last_schedule_time.as_ref().and_then(|text| text.parse().ok());
+        let created = self
+            .seen
+            .schedule
+            .creation_timestamp()
+            .map_or(self.seen.now, |time| time.0);
+        let before = self
+            .status
+            .last_schedule_time
+            .as_ref()
+            .and_then(|text| text.parse().ok());
         if spec.immediate && before.is_none() {
             return Due::Now(created);
         }
@@ -175,7 +188,13 @@ impl Teller<'_> {
         let schedule = &self.seen.schedule;
         let name = backup_name(&schedule.name_any(), time);
         // One that is there already was made for this very time by who died before saying so.
-        let others: Vec<EtcdBackup> = self.seen.history.active().filter(|one| one.name_any() != name).cloned().collect();
+        let others: Vec<EtcdBackup> = self
+            .seen
+            .history
+            .active()
+            .filter(|one| one.name_any() != name)
+            .cloned()
+            .collect();
         match schedule.spec.concurrency_policy {
             ConcurrencyPolicy::Forbid if !others.is_empty() => return self.left_out(time, &others),
             ConcurrencyPolicy::Replace if !others.is_empty() => return self.then(Step::Replace(others)),
@@ -183,7 +202,11 @@ impl Teller<'_> {
         }
         let verify = self.is_to_be_verified();
         let made = backup(schedule, time, verify);
-        self.status.since_verified = if made.spec.verify { 0 } else { self.status.since_verified.saturating_add(1) };
+        self.status.since_verified = if made.spec.verify {
+            0
+        } else {
+            self.status.since_verified.saturating_add(1)
+        };
         self.status.last_schedule_time = Some(stamp(time));
         if !self.status.active.contains(&name) {
             self.status.active.push(name);
@@ -204,7 +227,10 @@ impl Teller<'_> {
 
     fn left_out(mut self, time: Timestamp, others: &[EtcdBackup]) -> Plan {
         let names: Vec<String> = others.iter().map(ResourceExt::name_any).collect();
-        let note = format!("the backup of {time} is left out: {} is still being made", names.join(", "));
+        let note = format!(
+            "the backup of {time} is left out: {} is still being made",
+            names.join(", ")
+        );
         self.status.last_schedule_time = Some(stamp(time));
         self.set(SCHEDULED, true, "LeftOut", &note);
         Plan {
@@ -216,14 +242,18 @@ impl Teller<'_> {
     /// Nothing is due: what was made is looked after.
     fn after_work(mut self, next: Option<Timestamp>) -> Plan {
         let prune = self.prune();
-        let step = prune.or_else(|| self.forget()).unwrap_or_else(|| Step::Wait(self.pause(next)));
+        let step = prune
+            .or_else(|| self.forget())
+            .unwrap_or_else(|| Step::Wait(self.pause(next)));
         self.then(step)
     }
 
     fn pause(&self, next: Option<Timestamp>) -> Duration {
         let busy = !self.status.active.is_empty() || self.seen.heard.unfinished().next().is_some();
         let longest = if busy { WORKING } else { PAUSE_MAX };
-        let until = next.map(|next| next.duration_since(self.seen.now)).and_then(|span| Duration::try_from(span).ok());
+        let until = next
+            .map(|next| next.duration_since(self.seen.now))
+            .and_then(|span| Duration::try_from(span).ok());
         until.map_or(longest, |until| until.min(longest))
     }
 
@@ -238,7 +268,11 @@ impl Teller<'_> {
         }
         let unfinished = self.seen.heard.unfinished().next().is_some();
         // Nothing is ever removed on account of a backup that is not there or not good.
-        let newest = self.seen.history.newest_over().filter(|one| phase(one) == BackupPhase::Succeeded)?;
+        let newest = self
+            .seen
+            .history
+            .newest_over()
+            .filter(|one| phase(one) == BackupPhase::Succeeded)?;
         if unfinished || self.is_done_after(newest) {
             return self.sweep(newest);
         }
@@ -262,16 +296,26 @@ impl Teller<'_> {
     }
 
     fn is_done_after(&self, backup: &EtcdBackup) -> bool {
-        self.seen.heard.jobs.iter().any(|job| Some(job.annotations().get(AFTER)) == Some(backup.uid().as_ref()))
+        self.seen
+            .heard
+            .jobs
+            .iter()
+            .any(|job| Some(job.annotations().get(AFTER)) == Some(backup.uid().as_ref()))
     }
 
     fn keep(&self) -> Vec<String> {
         let history = &self.seen.history;
         let own = [history.newest_good(), history.newest_verified()];
         let own = own.into_iter().flatten().filter_map(key).map(String::from);
-        let named = history.all().iter().filter(|one| self.seen.restored.backups.contains(&one.name_any()));
+        let named = history
+            .all()
+            .iter()
+            .filter(|one| self.seen.restored.backups.contains(&one.name_any()));
         let named = named.filter_map(key).map(String::from);
-        let mut all: Vec<String> = own.chain(named).chain(self.seen.restored.keys.iter().cloned()).collect();
+        let mut all: Vec<String> = own
+            .chain(named)
+            .chain(self.seen.restored.keys.iter().cloned())
+            .collect();
         all.sort();
         all.dedup();
         all
@@ -314,14 +358,19 @@ impl Teller<'_> {
                 && !alive.contains(&job.uid())
                 && alive.is_empty()
         });
-        let old: Vec<_> = old.filter_map(|job| Some((job.metadata.name.clone()?, job.uid()?))).collect();
+        let old: Vec<_> = old
+            .filter_map(|job| Some((job.metadata.name.clone()?, job.uid()?)))
+            .collect();
         (!old.is_empty()).then_some(Step::Sweep(old))
     }
 
     fn forget(&self) -> Option<Step> {
         let spec = &self.seen.schedule.spec;
         let (successful, failed) = (spec.successful_backups_history_limit, spec.failed_backups_history_limit);
-        let all = self.seen.history.superfluous(successful, failed, &self.seen.restored.backups);
+        let all = self
+            .seen
+            .history
+            .superfluous(successful, failed, &self.seen.restored.backups);
         (!all.is_empty()).then(|| Step::Forget(all.into_iter().cloned().collect()))
     }
 

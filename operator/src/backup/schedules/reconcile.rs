@@ -72,13 +72,23 @@ async fn refusing(context: &Context, seen: &Seen, planned: &Plan) -> Result<Opti
         let mut status = seen.schedule.status.clone().unwrap_or_default();
         let at = (seen.now, seen.schedule.metadata.generation);
         let kind = crate::backup::conditions::SCHEDULED;
-        set(&mut status.conditions, kind, false, (problem.reason, &problem.message), at);
+        set(
+            &mut status.conditions,
+            kind,
+            false,
+            (problem.reason, &problem.message),
+            at,
+        );
         let told = Plan {
             status,
             ..planned.clone()
         };
         write(context, seen, &told).await?;
-        context.outlets.events.warn(&seen.schedule, problem.reason, &problem.message).await;
+        context
+            .outlets
+            .events
+            .warn(&seen.schedule, problem.reason, &problem.message)
+            .await;
     }
     acted
 }
@@ -87,10 +97,18 @@ async fn look(context: &Context, schedule: EtcdBackupSchedule) -> Result<Seen, E
     let namespace = schedule.namespace().unwrap_or_default();
     let client = &context.client;
     let ours = ListParams::default().labels(&format!("{SCHEDULE}={}", schedule.name_any()));
-    let backups = Api::<EtcdBackup>::namespaced(client.clone(), &namespace).list(&ours).await?;
+    let backups = Api::<EtcdBackup>::namespaced(client.clone(), &namespace)
+        .list(&ours)
+        .await?;
     let every = ListParams::default();
-    let clusters = Api::<EtcdCluster>::namespaced(client.clone(), &namespace).list(&every).await?.items;
-    let others = Api::<EtcdBackupSchedule>::namespaced(client.clone(), &namespace).list(&every).await?.items;
+    let clusters = Api::<EtcdCluster>::namespaced(client.clone(), &namespace)
+        .list(&every)
+        .await?
+        .items;
+    let others = Api::<EtcdBackupSchedule>::namespaced(client.clone(), &namespace)
+        .list(&every)
+        .await?
+        .items;
     let heard = Heard::of(client, &namespace, &schedule.uid().unwrap_or_default()).await?;
     let needed = needs::of_target(&schedule.spec.template.target, None);
     let missing = match schedule.spec.retention {
@@ -112,18 +130,25 @@ async fn look(context: &Context, schedule: EtcdBackupSchedule) -> Result<Seen, E
 
 /// What clusters begin with that are not founded yet.
 fn restored(clusters: &[EtcdCluster]) -> Restored {
-    let unfounded = clusters.iter().filter(|one| one.status.as_ref().is_none_or(|status| status.cluster_id.is_none()));
+    let unfounded = clusters
+        .iter()
+        .filter(|one| one.status.as_ref().is_none_or(|status| status.cluster_id.is_none()));
     let restores = unfounded.filter_map(|one| one.spec.bootstrap.as_ref()?.restore.as_ref());
     let sources: Vec<_> = restores.map(|restore| &restore.source).collect();
     Restored {
         backups: sources.iter().filter_map(|source| source.backup_name.clone()).collect(),
-        keys: sources.iter().filter_map(|source| Some(source.object.as_ref()?.key.clone())).collect(),
+        keys: sources
+            .iter()
+            .filter_map(|source| Some(source.object.as_ref()?.key.clone()))
+            .collect(),
     }
 }
 
 fn sharing(schedule: &EtcdBackupSchedule, others: &[EtcdBackupSchedule]) -> Vec<String> {
     let place = place(&schedule.spec.template.target);
-    let same = others.iter().filter(|one| one.uid() != schedule.uid() && self::place(&one.spec.template.target) == place);
+    let same = others
+        .iter()
+        .filter(|one| one.uid() != schedule.uid() && self::place(&one.spec.template.target) == place);
     let mut names: Vec<String> = same.map(ResourceExt::name_any).collect();
     names.sort();
     names
@@ -215,7 +240,10 @@ async fn become_(
     status.reason = Some(reason.into());
     status.message = Some(message.into());
     let patch = json!({"metadata": {"resourceVersion": backup.resource_version()}, "status": status});
-    match api.patch_status(&backup.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await {
+    match api
+        .patch_status(&backup.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await
+    {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => Ok(other.map(drop)?),
     }
@@ -244,11 +272,16 @@ async fn write(context: &Context, seen: &Seen, planned: &Plan) -> Result<(), Err
     let api = Api::<EtcdBackupSchedule>::namespaced(context.client.clone(), &namespace);
     let mut fields = serde_json::to_value(status).unwrap_or_default();
     // In a merge patch what is not there stays as it was: what has gone is said to be null.
-    for (field, none) in [("nextScheduleTime", Value::Null), ("active", json!([])), ("conditions", json!([]))] {
+    for (field, none) in [
+        ("nextScheduleTime", Value::Null),
+        ("active", json!([])),
+        ("conditions", json!([])),
+    ] {
         fields.as_object_mut().map(|all| all.entry(field).or_insert(none));
     }
     let patch = json!({"metadata": {"resourceVersion": seen.schedule.resource_version()}, "status": fields});
-    api.patch_status(&seen.schedule.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+    api.patch_status(&seen.schedule.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
     if let Some(note) = &planned.skipped {
         context.outlets.events.warn(&seen.schedule, "BackupLeftOut", note).await;
     }
@@ -259,7 +292,12 @@ async fn write(context: &Context, seen: &Seen, planned: &Plan) -> Result<(), Err
 /// Once: when it is seen first.
 async fn tell_of_sharing(context: &Context, seen: &Seen) {
     let kind = crate::backup::conditions::SHARED;
-    let known = seen.schedule.status.iter().flat_map(|status| &status.conditions).any(|one| one.type_ == kind);
+    let known = seen
+        .schedule
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions)
+        .any(|one| one.type_ == kind);
     if !seen.sharing.is_empty() && !known {
         let note = format!("{} keep backups in the same place", seen.sharing.join(", "));
         context.outlets.events.warn(&seen.schedule, "TargetShared", &note).await;
