@@ -12,7 +12,6 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A 29th of February is at most so many days away from the next one.
 const DAYS_MAX: usize = 366 * 8 + 2;
-const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is wrong with a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,8 +64,8 @@ impl Timetable {
         for _ in 0..DAYS_MAX {
             let tomorrow = day.tomorrow().ok()?;
             // What a gap moved on may come after the first times of the next day.
-            let times = self.times(day).into_iter().chain(self.times(tomorrow));
-            if let Some(first) = times.filter(|time| *time > after).min() {
+            let firsts = [day, tomorrow].map(|day| self.first(day, after));
+            if let Some(first) = firsts.into_iter().flatten().min() {
                 return Some(first);
             }
             day = tomorrow;
@@ -80,8 +79,8 @@ impl Timetable {
         let first = self.day(after).yesterday().ok()?;
         for _ in 0..DAYS_MAX {
             let yesterday = day.yesterday().ok()?;
-            let times = self.times(day).into_iter().chain(self.times(yesterday));
-            if let Some(last) = times.filter(|time| *time > after && *time <= until).max() {
+            let lasts = [day, yesterday].map(|day| self.last_of(day, after, until));
+            if let Some(last) = lasts.into_iter().flatten().max() {
                 return Some(last);
             }
             if day < first {
@@ -96,40 +95,48 @@ impl Timetable {
         time.to_zoned(self.zone.clone()).date()
     }
 
-    fn times(&self, day: Date) -> Vec<Timestamp> {
+    fn first(&self, day: Date, after: Timestamp) -> Option<Timestamp> {
+        let later = |time: &Timestamp| *time > after;
         match (self.cron.has_day(day), self.cron.every_hour()) {
-            (false, _) => Vec::new(),
-            (true, true) => self.passing(day),
-            (true, false) => self.fixed(day),
+            (false, _) => None,
+            (true, true) => self.passing(day, after, Timestamp::MAX).next(),
+            (true, false) => self.fixed(day).filter(later).min(),
         }
     }
 
-    /// By the minutes that really pass on this day.
-    fn passing(&self, day: Date) -> Vec<Timestamp> {
-        let start = |day: Date| self.zone.to_timestamp(day.at(0, 0, 0, 0)).ok();
-        let (Some(mut time), Some(end)) = (start(day), day.tomorrow().ok().and_then(start)) else {
-            return Vec::new();
-        };
-        let mut times = Vec::new();
-        while time < end {
-            if self
-                .cron
-                .minutes
-                .has(time.to_zoned(self.zone.clone()).minute().unsigned_abs().into())
-            {
-                times.push(time);
-            }
-            time += MINUTE;
+    fn last_of(&self, day: Date, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        let between = |time: &Timestamp| *time > after && *time <= until;
+        match (self.cron.has_day(day), self.cron.every_hour()) {
+            (false, _) => None,
+            (true, true) => self.passing(day, after, until).next_back(),
+            (true, false) => self.fixed(day).filter(between).max(),
         }
-        times
+    }
+
+    /// By the minutes that really pass on this day, after `after` and until `until`.
+    fn passing(&self, day: Date, after: Timestamp, until: Timestamp) -> impl DoubleEndedIterator<Item = Timestamp> {
+        let start = |day: Date| {
+            self.zone
+                .to_timestamp(day.at(0, 0, 0, 0))
+                .map_or(0, Timestamp::as_second)
+        };
+        let (start, end) = (start(day), day.tomorrow().map_or(0, start));
+        let first = (after.as_second() - start).div_euclid(60) + 1;
+        let last = (until.as_second() - start).div_euclid(60);
+        let minutes = first.max(0)..=last.min((end - start) / 60 - 1);
+        let times = minutes.filter_map(move |minute| Timestamp::from_second(start + minute * 60).ok());
+        times.filter(|time| {
+            let minute = time.to_zoned(self.zone.clone()).minute();
+            self.cron.minutes.has(minute.unsigned_abs().into())
+        })
     }
 
     /// Each time on the clock once: the first of two, and after a gap what would have been in it.
-    fn fixed(&self, day: Date) -> Vec<Timestamp> {
-        let hours = (0..24_i8).filter(|hour| self.cron.hours.has(hour.unsigned_abs().into()));
+    fn fixed(&self, day: Date) -> impl Iterator<Item = Timestamp> {
+        let hours = (0..24_i8).filter(move |hour| self.cron.hours.has(hour.unsigned_abs().into()));
         let minutes = || (0..60_i8).filter(|minute| self.cron.minutes.has(minute.unsigned_abs().into()));
-        let clock = hours.flat_map(|hour| minutes().map(move |minute| day.at(hour, minute, 0, 0)));
-        clock.filter_map(|time| self.zone.to_timestamp(time).ok()).collect()
+        let clock = hours.flat_map(move |hour| minutes().map(move |minute| day.at(hour, minute, 0, 0)));
+        clock.filter_map(|time| self.zone.to_timestamp(time).ok())
     }
 }
 

@@ -234,10 +234,7 @@ mod tests {
     use super::*;
 
     fn meta<K>(value: serde_json::Value) -> PartialObjectMeta<K> {
-        PartialObjectMeta {
-            metadata: serde_json::from_value(value).unwrap(),
-            ..PartialObjectMeta::default()
-        }
+        serde_json::from_value(json!({"metadata": value})).unwrap()
     }
 
     #[test]
