@@ -322,16 +322,13 @@ impl Teller<'_> {
         self.over()
     }
 
-    /// Whatever still works for it is of no use any more.
+    /// Whatever still works for one that was given up is of no use any more. A Job that has done its work ends by
+    /// itself, and is left for people to look at.
     fn over(self) -> Plan {
         let named = |job: &Job| Some((job.metadata.name.clone()?, job.metadata.uid.clone()?));
         let alive: Vec<_> = self.seen.heard.unfinished().filter_map(named).collect();
-        let step = if alive.is_empty() {
-            Step::Nothing
-        } else {
-            Step::Stop(alive)
-        };
-        self.then(step)
+        let given_up = self.status.phase == BackupPhase::Failed && !alive.is_empty();
+        self.then(if given_up { Step::Stop(alive) } else { Step::Nothing })
     }
 
     fn then(self, step: Step) -> Plan {
