@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::ends::{End, ensure};
 use crate::show::{creating, creating_with, production, to_members};
@@ -25,8 +25,8 @@ fn backup(world: &World, more: &str) {
     ));
 }
 
-fn schedule(world: &World, more: &str) {
-    let spec = format!("{{schedule: '* * * * *', {more} template: {TEMPLATE}}}");
+fn schedule(world: &World, times: &str, more: &str) {
+    let spec = format!("{{schedule: '{times}', {more} template: {TEMPLATE}}}");
     world.create(&format!(
         "{{{META}, kind: EtcdBackupSchedule, metadata: {{name: often}}, spec: {spec}}}"
     ));
@@ -154,39 +154,37 @@ pub async fn secured() -> Scenario {
         .await
 }
 
-/// Time goes on, so the goal is reached while backups are made and pruned: then the schedule is suspended.
+/// Backups are due in the first twenty minutes of the world, and then no more for a year.
 pub async fn scheduled() -> Scenario {
     let plan = |world: &World| {
         shelf(world);
         schedule(
             world,
+            "0-19 0 1 1 *",
             "retention: {last: 2}, verifyEvery: 1, successfulBackupsHistoryLimit: 3, startingDeadlineSeconds: 600,",
         );
     };
-    let mut scenario = to_members(1, "schedule", plan, |_| Ok(())).await;
-    scenario.goal = Arc::new(move |world| {
-        let plenty = world.state().ticks > 120;
-        let schedule = world.get("EtcdBackupSchedule", "often").unwrap_or_default();
-        if plenty && schedule["spec"]["suspend"] != true {
-            world.change("EtcdBackupSchedule", "often", json!({"spec": {"suspend": true}}));
-        }
-        ensure(plenty, "not long enough")?;
+    let end = |world: &World| {
+        ensure(world.state().ticks > 300, "not long enough")?;
         phases(&[("Expired", 1), ("Succeeded", 2)])(world)?;
         let keys: Vec<String> = world.state().bucket.keys().cloned().collect();
         ensure(keys.len() == 2, keys)?;
+        let schedule = world.get("EtcdBackupSchedule", "often").unwrap_or_default();
         let status = &schedule["status"];
         ensure(
             status["lastVerifiedTime"].is_string() && status["active"].is_null(),
             status.clone(),
         )
-    });
+    };
+    let mut scenario = to_members(1, "schedule", plan, end).await;
+    scenario.passes_max = 600;
     scenario
 }
 
 pub async fn suspended() -> Scenario {
     let plan = |world: &World| {
         shelf(world);
-        schedule(world, "suspend: true,");
+        schedule(world, "* * * * *", "suspend: true,");
     };
     let end = |world: &World| {
         ensure(
@@ -201,7 +199,7 @@ pub async fn suspended() -> Scenario {
 pub async fn nonsense() -> Scenario {
     let plan = |world: &World| {
         shelf(world);
-        schedule(world, "timeZone: Europe/Atlantis,");
+        schedule(world, "* * * * *", "timeZone: Europe/Atlantis,");
     };
     let end = |world: &World| {
         ensure(
@@ -213,23 +211,14 @@ pub async fn nonsense() -> Scenario {
     to_members(1, "schedule that is none", plan, end).await
 }
 
+/// The schedule is deleted after its only backup.
 pub async fn schedule_deleted() -> Scenario {
     let plan = |world: &World| {
         shelf(world);
-        schedule(world, "immediate: true, suspend: false, startingDeadlineSeconds: 1,");
+        schedule(world, "0 0 1 7 *", "immediate: true,");
     };
-    let made = |world: &World| ensure(!world.all("EtcdBackup").is_empty(), "one is made");
-    let mut scenario = to_members(1, "schedule", plan, made).await;
-    scenario.goal = Arc::new(move |world| {
-        let good = Summary::of(world).backups.get("Succeeded").copied().unwrap_or_default();
-        let there = world.get("EtcdBackupSchedule", "often").is_some();
-        if good > 0 && there {
-            world.delete("EtcdBackupSchedule", "often");
-        }
-        ensure(
-            !there && good > 0 && world.all("EtcdBackup").len() == good,
-            "backups stay",
-        )
-    });
-    scenario
+    let made = to_members(1, "schedule", plan, phases(&[("Succeeded", 1)])).await;
+    let delete = |world: &World| world.delete("EtcdBackupSchedule", "often");
+    made.then(&production(), "deleted schedule", delete, phases(&[("Succeeded", 1)]))
+        .await
 }
