@@ -84,7 +84,7 @@ fn completed(backup: &EtcdBackup) -> Option<String> {
     backup.status.as_ref()?.completed_at.clone()
 }
 
-fn newest<'a>(backups: &'a [EtcdBackup], so: impl Fn(BackupPhase) -> bool) -> Option<&'a EtcdBackup> {
+fn newest(backups: &[EtcdBackup], so: impl Fn(BackupPhase) -> bool) -> Option<&EtcdBackup> {
     let so = backups.iter().filter(|one| so(phase(one)));
     so.max_by_key(|one| (one.creation_timestamp(), one.name_any()))
 }
