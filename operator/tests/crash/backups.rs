@@ -154,18 +154,18 @@ pub async fn secured() -> Scenario {
         .await
 }
 
-/// Backups are due in the first twenty minutes of the world, and then no more for a year.
+/// Backups are due in the first ten minutes of the world, and then no more for a year.
 pub async fn scheduled() -> Scenario {
     let plan = |world: &World| {
         shelf(world);
         schedule(
             world,
-            "0-19 0 1 1 *",
+            "0-9 0 1 1 *",
             "retention: {last: 2}, verifyEvery: 1, successfulBackupsHistoryLimit: 3, startingDeadlineSeconds: 600,",
         );
     };
     let end = |world: &World| {
-        ensure(world.state().ticks > 300, "not long enough")?;
+        ensure(world.state().ticks > 150, "not long enough")?;
         phases(&[("Expired", 1), ("Succeeded", 2)])(world)?;
         let keys: Vec<String> = world.state().bucket.keys().cloned().collect();
         ensure(keys.len() == 2, keys)?;
@@ -177,7 +177,7 @@ pub async fn scheduled() -> Scenario {
         )
     };
     let mut scenario = to_members(1, "schedule", plan, end).await;
-    scenario.passes_max = 600;
+    scenario.passes_max = 300;
     scenario
 }
 

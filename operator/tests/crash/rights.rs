@@ -20,6 +20,7 @@ fn is_needed_elsewhere((group, resource, verb): &Right) -> Option<&'static str> 
         (_, "etcdclusters/finalizers" | "etcdmembers/finalizers", "update") => {
             Some("for API servers that ask for it of whoever names an owner; nothing here blocks an owner's deletion")
         }
+        ("batch", "jobs", "get") => Some("whose Job has the name that a new one was to have"),
         ("events.k8s.io", _, _) => Some("scenarios tell nobody"),
         ("cert-manager.io", _, _) => Some("cert-manager is not in the world"),
         _ => None,

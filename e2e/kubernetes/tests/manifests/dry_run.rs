@@ -81,11 +81,7 @@ impl Definitions {
             dry_run: true,
             ..PostParams::default()
         };
-        told(
-            self.api(kind)
-                .create(&params, &object(kind, name, spec))
-                .await,
-        )
+        told(self.api(kind).create(&params, &object(kind, name, spec)).await)
     }
 
     pub async fn refused(&self, row: &Row) -> Vec<Refusal> {

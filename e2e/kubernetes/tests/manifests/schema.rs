@@ -28,7 +28,9 @@ fn same_type(field: &str) -> String {
         ("spec.bootstrap.restore.source.object.encryption", "spec.encryption"),
         ("spec.bootstrap.restore.pod", "spec.pod"),
     ];
-    places.iter().fold(field.to_owned(), |field, (place, same)| field.replace(place, same))
+    places
+        .iter()
+        .fold(field.to_owned(), |field, (place, same)| field.replace(place, same))
 }
 
 /// `a[3].b` with `*` for the index.

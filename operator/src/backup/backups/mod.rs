@@ -8,6 +8,7 @@ mod plan;
 #[cfg(test)]
 mod plan_tests;
 mod reconcile;
+mod verify;
 
 pub use plan::is_over;
 pub use reconcile::reconcile;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
-use taffrail_crds::{Artifact, BackupPhase, EtcdBackup, EtcdBackupStatus, EtcdCluster, Verification};
+use taffrail_crds::{Artifact, BackupPhase, EtcdBackup, EtcdBackupStatus, EtcdCluster};
 
 use super::build::Inputs;
 use crate::backup::conditions::{COMPLETE, VERIFIED, set, stamp};
@@ -18,19 +18,9 @@ use crate::names::Names;
 use crate::problem::Problem;
 
 /// Jobs whose end nobody heard of, after which it is given up.
-const ROUNDS_MAX: u32 = 3;
-const WAITING: Duration = Duration::from_secs(10);
-const WORKING: Duration = Duration::from_secs(30);
-/// What the snapshot itself is to blame for; anything else says nothing about it.
-const UNUSABLE: [&str; 7] = [
-    "Different",
-    "ChecksumMismatch",
-    "Truncated",
-    "NotASnapshot",
-    "DecryptionFailed",
-    "NoSuchObject",
-    "RestoreFailed",
-];
+pub(super) const ROUNDS_MAX: u32 = 3;
+pub(super) const WAITING: Duration = Duration::from_secs(10);
+pub(super) const WORKING: Duration = Duration::from_secs(30);
 
 /// Everything that a plan is made from.
 #[derive(Clone)]
@@ -94,14 +84,15 @@ pub fn plan(seen: &Seen, settings: &Settings) -> Plan {
     }
 }
 
-struct Teller<'a> {
-    seen: &'a Seen,
-    settings: &'a Settings,
-    status: EtcdBackupStatus,
+/// What is seen, and what is to be said of it, so far.
+pub(super) struct Teller<'a> {
+    pub seen: &'a Seen,
+    pub settings: &'a Settings,
+    pub status: EtcdBackupStatus,
 }
 
 impl Teller<'_> {
-    fn inputs(&self) -> Inputs<'_> {
+    pub(super) fn inputs(&self) -> Inputs<'_> {
         Inputs {
             backup: &self.seen.backup,
             cluster: self.seen.cluster.as_ref(),
@@ -156,7 +147,7 @@ impl Teller<'_> {
         }
     }
 
-    fn obstacle<T>(&self, found: Result<T, Problem>) -> Result<(String, T), Problem> {
+    pub(super) fn obstacle<T>(&self, found: Result<T, Problem>) -> Result<(String, T), Problem> {
         let found = found?;
         if let Some(problem) = &self.seen.missing {
             return Err(problem.clone());
@@ -192,7 +183,7 @@ impl Teller<'_> {
         self.then(Step::Make(Box::new(job)))
     }
 
-    fn is_late(&self, since: Option<Timestamp>) -> bool {
+    pub(super) fn is_late(&self, since: Option<Timestamp>) -> bool {
         let waited = since.map_or(0, |since| self.seen.now.as_second() - since.as_second());
         waited >= self.seen.backup.spec.deadline_seconds
     }
@@ -229,94 +220,12 @@ impl Teller<'_> {
         encryption.is_some_and(|encryption| encryption.identity_secret_ref.is_some())
     }
 
-    fn verify(mut self) -> Plan {
-        let Some(artifact) = self.status.artifact.clone() else {
-            return self.failed("Invalid", "its status has lost what was stored: make another backup");
-        };
-        match self.seen.heard.standing(Work::Verify) {
-            Standing::Done(outcome) => match *outcome {
-                Outcome::Checked { verification } => self.checked(verification),
-                other => self.unverified("UnexpectedOutcome", &format!("the pod said {other:?}")),
-            },
-            Standing::Failed { reason, message, .. } => self.not_verified(&reason, &message),
-            Standing::Running { why, .. } => {
-                let why = why.unwrap_or_else(|| "a throw-away member is being made of it".into());
-                self.set(VERIFIED, false, "Verifying", &why);
-                self.then(Step::Wait(WORKING))
-            }
-            Standing::Unheard { round } if round >= ROUNDS_MAX => {
-                self.unverified("Unheard", "its pods were removed before they could say what they found")
-            }
-            Standing::Unheard { round } => self.begin_to_verify(&artifact, round + 1),
-            Standing::None => self.begin_to_verify(&artifact, 1),
-        }
-    }
-
-    fn begin_to_verify(mut self, artifact: &Artifact, round: u32) -> Plan {
-        let found = self
-            .obstacle(Ok(()))
-            .map(|(image, ())| self.inputs().verify(&image, artifact, round));
-        let (problem, step) = match found {
-            Err(problem) => (Some(problem), Step::Wait(WAITING)),
-            Ok(job) => (self.seen.refused.clone(), Step::Make(Box::new(job))),
-        };
-        let stored = self.status.completed_at.as_ref().and_then(|text| text.parse().ok());
-        match problem {
-            Some(problem) if self.is_late(stored) => self.unverified(problem.reason, &problem.message),
-            Some(problem) => {
-                self.set(VERIFIED, false, problem.reason, &problem.message);
-                self.then(step)
-            }
-            None => self.then(step),
-        }
-    }
-
-    fn checked(mut self, verification: Verification) -> Plan {
-        let good = verification.verified_at.is_some();
-        let said = verification.message.clone();
-        self.status.verification = Some(verification);
-        if !good {
-            let said = said.unwrap_or_else(|| "a throw-away member had something else than the cluster".into());
-            return self.unusable("Different", &said);
-        }
-        let said = said.unwrap_or_else(|| "a throw-away member has what the cluster had".into());
-        self.set(VERIFIED, true, "Verified", &said);
-        self.succeeded("Verified", &said)
-    }
-
-    fn not_verified(self, reason: &str, message: &str) -> Plan {
-        match UNUSABLE.contains(&reason) {
-            true => self.unusable(reason, message),
-            false => self.unverified(reason, message),
-        }
-    }
-
-    /// It is there, and nobody knows more than that.
-    fn unverified(mut self, reason: &str, message: &str) -> Plan {
-        self.verification_said(message);
-        self.set(VERIFIED, false, reason, message);
-        self.succeeded("NotVerified", message)
-    }
-
-    fn unusable(mut self, reason: &str, message: &str) -> Plan {
-        self.verification_said(message);
-        self.set(VERIFIED, false, reason, message);
-        let message = format!("{message}. What is stored is left as it is; make another backup now");
-        self.tell(BackupPhase::Unusable, reason, &message);
-        self.over()
-    }
-
-    fn verification_said(&mut self, message: &str) {
-        let said = self.status.verification.get_or_insert_default();
-        said.message = Some(message.into());
-    }
-
-    fn succeeded(mut self, reason: &str, message: &str) -> Plan {
+    pub(super) fn succeeded(mut self, reason: &str, message: &str) -> Plan {
         self.phase(BackupPhase::Succeeded, reason, message);
         self.over()
     }
 
-    fn failed(mut self, reason: &str, message: &str) -> Plan {
+    pub(super) fn failed(mut self, reason: &str, message: &str) -> Plan {
         self.status.completed_at = Some(stamp(self.seen.now));
         self.tell(BackupPhase::Failed, reason, message);
         self.over()
@@ -324,14 +233,14 @@ impl Teller<'_> {
 
     /// Whatever still works for one that was given up is of no use any more. A Job that has done its work ends by
     /// itself, and is left for people to look at.
-    fn over(self) -> Plan {
+    pub(super) fn over(self) -> Plan {
         let named = |job: &Job| Some((job.metadata.name.clone()?, job.metadata.uid.clone()?));
         let alive: Vec<_> = self.seen.heard.unfinished().filter_map(named).collect();
         let given_up = self.status.phase == BackupPhase::Failed && !alive.is_empty();
         self.then(if given_up { Step::Stop(alive) } else { Step::Nothing })
     }
 
-    fn then(self, step: Step) -> Plan {
+    pub(super) fn then(self, step: Step) -> Plan {
         Plan {
             status: self.status,
             step,
@@ -339,7 +248,7 @@ impl Teller<'_> {
     }
 
     /// A phase in which there is none, or none that is good.
-    fn tell(&mut self, phase: BackupPhase, reason: &str, message: &str) {
+    pub(super) fn tell(&mut self, phase: BackupPhase, reason: &str, message: &str) {
         self.set(COMPLETE, false, reason, message);
         self.phase(phase, reason, message);
     }
@@ -350,7 +259,7 @@ impl Teller<'_> {
         self.status.message = Some(message.into());
     }
 
-    fn set(&mut self, kind: &str, status: bool, reason: &str, message: &str) {
+    pub(super) fn set(&mut self, kind: &str, status: bool, reason: &str, message: &str) {
         let at = (self.seen.now, self.seen.backup.metadata.generation);
         set(&mut self.status.conditions, kind, status, (reason, message), at);
     }

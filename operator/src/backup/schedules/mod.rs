@@ -10,5 +10,6 @@ mod plan;
 #[cfg(test)]
 mod plan_tests;
 mod reconcile;
+mod retain;
 
 pub use reconcile::reconcile;
