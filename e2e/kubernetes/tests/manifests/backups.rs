@@ -71,6 +71,12 @@ pub const BAD: &[Row] = &[
     ),
     bad(
         BACKUP,
+        "{encryption: {recipients: ['@63']}}",
+        "spec.encryption.recipients[0]",
+        "may not be more than 62 ",
+    ),
+    bad(
+        BACKUP,
         "{encryption: {identitySecretRef: {}}}",
         "spec.encryption.identitySecretRef.name",
         "Required value",
