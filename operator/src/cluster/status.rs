@@ -237,6 +237,7 @@ fn conditions(seen: &Observed, wanted: &Wanted, plan: &Plan, beside: &Beside, be
     ];
     all.extend(certificates(seen, &of));
     all.extend(auth(seen, beside, &of));
+    all.extend(backups(seen, &of));
     all
 }
 
@@ -310,6 +311,17 @@ fn auth(seen: &Observed, beside: &Beside, of: &Of) -> Option<Condition> {
             "authentication is not yet as declared",
         ),
     })
+}
+
+/// Whoever makes backups sums them up; a cluster of which none are made has no such condition.
+fn backups(seen: &Observed, of: &Of) -> Option<Condition> {
+    let summary = seen.cluster.status.as_ref()?.backup.as_ref()?;
+    let reason = if summary.reason.is_empty() {
+        "Unknown"
+    } else {
+        &summary.reason
+    };
+    Some(of(ConditionType::BackupReady, summary.ready, reason, &summary.message))
 }
 
 /// Lost for good, or away for so long that somebody should look.
