@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Artifact, BackupPod, BackupTarget, Encryption};
 
+/// Revisions that a restore moves on by if nothing else is declared: more than anybody wrote after the backup.
+pub const DEFAULT_BUMP: i64 = 1_000_000_000;
+
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bootstrap {
@@ -109,7 +112,7 @@ pub enum RestorePhase {
 }
 
 fn a_billion() -> i64 {
-    1_000_000_000
+    DEFAULT_BUMP
 }
 
 fn yes() -> bool {

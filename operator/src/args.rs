@@ -185,7 +185,11 @@ mod tests {
         Arguments::command().debug_assert();
         assert!(Arguments::try_parse_from(["o", "run", "--resync", "1h"]).is_ok());
         assert!(Arguments::try_parse_from(["o", "--health-interval", "0s"]).is_err());
-        for (words, elects) in [(&["--leader-elect"] as &[_], true), (&["--leader-elect=false"], false), (&[], false)] {
+        for (words, elects) in [
+            (&["--leader-elect"] as &[_], true),
+            (&["--leader-elect=false"], false),
+            (&[], false),
+        ] {
             assert_eq!(run(words).leader_elect, elects, "{words:?}");
         }
     }

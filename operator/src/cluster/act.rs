@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use taffrail_crds::{
-    ACCEPT_DATA_LOSS, EtcdCluster, EtcdMember, KEPT, RECOVER_FROM, ROLE, RecoveryPhase, RecoveryStatus,
+    ACCEPT_DATA_LOSS, EtcdCluster, EtcdMember, KEPT, RECOVER_FROM, ROLE, ROLL_BACK_TO, RecoveryPhase, RecoveryStatus,
+    RestorePhase, RestoreStatus, RollBackPhase, RollBackStatus,
 };
 
 use super::Error;
@@ -84,6 +85,10 @@ impl Act<'_> {
             Step::Recover(recovery) => self.recover(recovery.as_ref()).await,
             Step::KeepAside { survivor, claim } => return self.keep_aside(survivor, claim).await,
             Step::Force { member, on } => self.note(member, json!({"forceNewCluster": on})).await,
+            Step::NoteRestore(restore) => self.note_restore(restore).await,
+            Step::RunRestore { member } => self.run_restore(member).await,
+            Step::RememberRestored { member, key } => self.remember_restored(member, key).await,
+            Step::RollBack { roll_back, restore } => self.roll_back(roll_back, restore.as_deref()).await,
         }
         .map(|()| Outcome::Done)
     }
@@ -200,14 +205,73 @@ impl Act<'_> {
         delete(&self.api::<EtcdMember>(), member, &uid).await
     }
 
-    /// An acknowledgement counts once: it is taken away when it was made use of.
     async fn recover(&self, recovery: Option<&RecoveryStatus>) -> Result<(), Error> {
         if let Some(done) = recovery.filter(|one| one.phase == RecoveryPhase::Done) {
             self.clear_copying(&kept_name(done)).await?;
         }
         self.status(json!({"recovery": recovery})).await?;
-        let used = json!({"metadata": {"annotations": {RECOVER_FROM: Value::Null, ACCEPT_DATA_LOSS: Value::Null}}});
-        match self.seen.cluster.annotations().contains_key(RECOVER_FROM) {
+        self.acknowledged(RECOVER_FROM).await
+    }
+
+    async fn note_restore(&self, restore: &RestoreStatus) -> Result<(), Error> {
+        self.replace_restore(restore).await?;
+        self.acknowledged(ROLL_BACK_TO).await
+    }
+
+    /// In a merge patch what is not there stays as it was, and two places would become one that is neither: the old one
+    /// goes first.
+    async fn replace_restore(&self, restore: &RestoreStatus) -> Result<(), Error> {
+        let api = self.api::<EtcdCluster>();
+        let name = &self.seen.names.cluster;
+        let mut version = self.seen.cluster.resource_version();
+        for value in [Value::Null, json!(restore)] {
+            let patch = json!({"metadata": {"resourceVersion": version}, "status": {"restore": value}});
+            let written = api
+                .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+                .await?;
+            version = written.resource_version();
+        }
+        Ok(())
+    }
+
+    async fn run_restore(&self, member: &str) -> Result<(), Error> {
+        let image = self.context.settings.operator_image.as_ref();
+        let image = image.ok_or(Error::NoOperatorImage)?;
+        let restore = self.seen.restore_status();
+        let restore = restore.ok_or_else(|| Error::Gone("what is to be restored".into()))?;
+        let record = self.record(member)?;
+        create(
+            &self.api(),
+            &build::restore_pod(&self.wanted.pods, record, restore, image),
+        )
+        .await
+    }
+
+    /// The record first: it is what keeps the volume from being filled again.
+    async fn remember_restored(&self, member: &str, key: &str) -> Result<(), Error> {
+        self.note(member, json!({"restoredFrom": key})).await?;
+        let now = self.seen.now.to_string();
+        let done = json!({"phase": RestorePhase::Restored, "finishedAt": now, "reason": null, "message": null});
+        self.status(json!({"restore": done})).await
+    }
+
+    /// What it goes back to is written before anything is stopped. With the end of it the cluster has no name any more,
+    /// so that it can be founded by what is restored.
+    async fn roll_back(&self, roll_back: &RollBackStatus, restore: Option<&RestoreStatus>) -> Result<(), Error> {
+        if let Some(restore) = restore.filter(|one| self.seen.restore_status() != Some(one)) {
+            return self.replace_restore(restore).await;
+        }
+        match roll_back.phase {
+            RollBackPhase::Done => self.status(json!({"rollBack": roll_back, "clusterId": null})).await?,
+            _ => self.status(json!({"rollBack": roll_back})).await?,
+        }
+        self.acknowledged(ROLL_BACK_TO).await
+    }
+
+    /// An acknowledgement counts once: it is taken away when it was made use of.
+    async fn acknowledged(&self, of: &str) -> Result<(), Error> {
+        let used = json!({"metadata": {"annotations": {of: Value::Null, ACCEPT_DATA_LOSS: Value::Null}}});
+        match self.seen.cluster.annotations().contains_key(of) {
             true => merge(&self.api::<EtcdCluster>(), &self.seen.names.cluster, used).await,
             false => Ok(()),
         }

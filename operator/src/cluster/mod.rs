@@ -13,6 +13,7 @@ pub mod observe;
 pub mod plan;
 mod pods;
 mod reconcile;
+mod restore;
 mod secure;
 mod status;
 pub mod version;

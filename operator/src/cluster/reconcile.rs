@@ -13,7 +13,7 @@ use super::observe::{self, Observed};
 use super::plan::{Plan, Step, plan};
 use super::status::{self, Beside};
 use super::wanted::{Wanted, wanted};
-use super::{Error, children, secure};
+use super::{Error, children, restore, secure};
 use crate::context::Context;
 use crate::names::Names;
 use crate::poller::{Key, Watched};
@@ -75,6 +75,7 @@ impl Turn {
         let auth_enabled = secure::passwords(context, &mut seen).await?;
         watch(context, &seen);
         let certificates = secure::rotate(context, &mut seen, certificates).await?;
+        restore::look(context, &mut seen).await?;
         let (wanted, plan) = decide(context, &mut seen);
         if !matches!(plan.step, Step::Nothing | Step::Wait(_)) {
             seen.problems.extend(context.outlets.refusals.of(&key(&seen)));

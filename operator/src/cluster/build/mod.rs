@@ -5,6 +5,7 @@ mod flags;
 mod keep_aside;
 mod member;
 mod pod;
+mod restore;
 mod services;
 mod volume;
 
@@ -22,6 +23,7 @@ pub use budget::budget;
 pub use keep_aside::{copy_pod, kept_claim};
 pub use member::{member, recalled};
 pub use pod::{Mounts, NOBODY, PodInputs, confined, pod, pod_hash, security};
+pub use restore::{restore_name, restore_pod};
 pub use services::{client_service, peer_service};
 pub use volume::{PEER_URL, owner_by_retention, volume};
 

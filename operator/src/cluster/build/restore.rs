@@ -28,7 +28,11 @@ pub fn restore_pod(inputs: &PodInputs, record: &EtcdMember, restore: &RestoreSta
         made.metadata.labels.get_or_insert_default().remove(label);
     }
     made.metadata.annotations.get_or_insert_default().remove(POD_HASH);
-    let identity = restore.object.encryption.as_ref().and_then(|one| one.identity_secret_ref.as_ref());
+    let identity = restore
+        .object
+        .encryption
+        .as_ref()
+        .and_then(|one| one.identity_secret_ref.as_ref());
     let identity = identity.map(|secret| secret.name.as_str());
     let (volumes, mut mounts) = pods::volumes(Some(&restore.object.target), identity, None, None);
     mounts.push(pods::mount("data", DATA, false));

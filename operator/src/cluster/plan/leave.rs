@@ -33,7 +33,10 @@ pub fn finish(seen: &Observed, _: &Wanted) -> Option<Plan> {
 
 /// What may be the only copy of somebody's truth stays, whatever is declared; and there is no list to take it off.
 fn is_kept(leaving: &Leaving) -> bool {
-    matches!(leaving.reason, LeavingReason::QuorumRecovery | LeavingReason::RolledBack)
+    matches!(
+        leaving.reason,
+        LeavingReason::QuorumRecovery | LeavingReason::RolledBack
+    )
 }
 
 /// A founder that was lost before the cluster had a name.

@@ -9,7 +9,7 @@ use taffrail_crds::{RestorePhase, RestoreStatus};
 
 use super::super::observe::{Member, Observed};
 use super::super::pods;
-use super::super::restore::failure;
+use super::super::restore::{failure, is_filled};
 use super::super::wanted::Wanted;
 use super::{Phase, Plan, Step};
 
@@ -66,37 +66,49 @@ fn again_or_stuck(seen: &Observed, failed: &RestoreStatus) -> Plan {
     }
 }
 
-fn is_same(chosen: &RestoreStatus, failed: &RestoreStatus) -> bool {
+/// The same object, fetched in the same way.
+pub fn is_same(chosen: &RestoreStatus, failed: &RestoreStatus) -> bool {
     let plain = |status: &RestoreStatus| (status.object.clone(), status.pod.clone(), status.artifact.clone());
     plain(chosen) == plain(failed)
 }
 
 fn said(failed: &RestoreStatus) -> String {
     let (reason, message) = (failed.reason.as_deref(), failed.message.as_deref());
-    format!("{}: {}", reason.unwrap_or("Failed"), message.unwrap_or("the restore failed"))
+    format!(
+        "{}: {}",
+        reason.unwrap_or("Failed"),
+        message.unwrap_or("the restore failed")
+    )
 }
 
 fn fill(seen: &Observed, restore: &RestoreStatus, first: &Member) -> Plan {
     let member = first.name().to_owned();
     let Some(pod) = &seen.restore_pod else {
         if let Some(seconds) = pause_left(seen.now, restore) {
-            return Plan::wait(Phase::Restoring, format!("tried again in {seconds} s: {}", said(restore)));
+            return Plan::wait(
+                Phase::Restoring,
+                format!("tried again in {seconds} s: {}", said(restore)),
+            );
         }
         let why = format!("the volume of {member} is filled from {}", restore.object.key);
         return Plan::new(Phase::Restoring, Step::RunRestore { member }, why);
     };
     match pods::phase(pod) {
         _ if pods::is_going(pod) => Plan::wait(Phase::Restoring, "the pod of the last attempt is ending"),
-        "Succeeded" => {
-            let step = Step::RememberRestored {
-                member,
-                key: restore.object.key.clone(),
-            };
-            Plan::new(Phase::Restoring, step, "the first volume is filled")
-        }
+        "Succeeded" => remember(first, restore),
+        // The last attempt had come to its end, and nobody heard of it.
+        "Failed" if is_filled(pod) => remember(first, restore),
         "Failed" => note_failure(seen, restore, pod),
         _ => Plan::wait(Phase::Restoring, doing(restore, pod)),
     }
+}
+
+fn remember(first: &Member, restore: &RestoreStatus) -> Plan {
+    let step = Step::RememberRestored {
+        member: first.name().to_owned(),
+        key: restore.object.key.clone(),
+    };
+    Plan::new(Phase::Restoring, step, "the first volume is filled")
 }
 
 /// What the failed pod said is written down once; then the pod goes.
@@ -109,7 +121,11 @@ fn note_failure(seen: &Observed, restore: &RestoreStatus, pod: &Pod) -> Plan {
     let failures = restore.failures + 1;
     let over = why.hopeless || failures >= FAILURES_MAX;
     let noted = RestoreStatus {
-        phase: if over { RestorePhase::Failed } else { RestorePhase::Restoring },
+        phase: if over {
+            RestorePhase::Failed
+        } else {
+            RestorePhase::Restoring
+        },
         failures,
         failed_at: Some(failed_at),
         reason: Some(why.reason),

@@ -10,11 +10,16 @@ use super::super::observe::Observed;
 use super::super::pods;
 use super::super::wanted::Wanted;
 use super::repair::leave;
+use super::restore::is_same;
 use super::{Phase, Plan, Step};
 
 /// Begins a roll-back if one was asked for, and goes on with one that was begun.
 pub fn go_on(seen: &Observed, wanted: &Wanted) -> Option<Plan> {
-    let under_way = seen.cluster.status.as_ref().and_then(|status| status.roll_back.as_ref());
+    let under_way = seen
+        .cluster
+        .status
+        .as_ref()
+        .and_then(|status| status.roll_back.as_ref());
     match under_way.filter(|one| one.phase != RollBackPhase::Done) {
         Some(roll_back) => Some(next(seen, wanted, roll_back)),
         None => start(seen),
@@ -24,8 +29,11 @@ pub fn go_on(seen: &Observed, wanted: &Wanted) -> Option<Plan> {
 /// Only with the backup at hand: a living cluster is not stopped for one that cannot be had.
 fn start(seen: &Observed) -> Option<Plan> {
     let to = seen.roll_back_to()?;
-    let chosen = seen.restore_source.as_ref()?.as_ref().ok()?;
     seen.cluster_id()?;
+    let chosen = seen.restore_source.as_ref()?.as_ref().ok()?;
+    // Written down a moment ago, if an operator died in between.
+    let written = seen.restore_status().filter(|one| is_same(one, chosen));
+    let chosen = written.unwrap_or(chosen);
     let roll_back = RollBackStatus {
         phase: RollBackPhase::Stopping,
         to: to.to_owned(),
@@ -36,7 +44,11 @@ fn start(seen: &Observed) -> Option<Plan> {
         roll_back,
         restore: Some(Box::new(chosen.clone())),
     };
-    Some(Plan::new(Phase::Restoring, step, format!("the cluster goes back to {to}")))
+    Some(Plan::new(
+        Phase::Restoring,
+        step,
+        format!("the cluster goes back to {to}"),
+    ))
 }
 
 fn next(seen: &Observed, wanted: &Wanted, roll_back: &RollBackStatus) -> Plan {
@@ -67,8 +79,14 @@ fn keep_aside(seen: &Observed, wanted: &Wanted, roll_back: &RollBackStatus) -> P
         let message = format!("the cluster goes back to {}", roll_back.to);
         return leave(Phase::Restoring, member, LeavingReason::RolledBack, &message);
     }
-    super::leave::finish(seen, wanted)
-        .unwrap_or_else(|| reached(seen, roll_back, RollBackPhase::Done, "the old volumes are kept aside"))
+    if let Some(plan) = super::leave::finish(seen, wanted) {
+        return plan;
+    }
+    // Without it the cluster would be founded anew and empty.
+    match seen.restore_status() {
+        Some(_) => reached(seen, roll_back, RollBackPhase::Done, "the old volumes are kept aside"),
+        None => Plan::stuck(Phase::Restoring, "status no longer says what the cluster goes back to"),
+    }
 }
 
 fn reached(seen: &Observed, roll_back: &RollBackStatus, phase: RollBackPhase, why: &str) -> Plan {
