@@ -9,13 +9,14 @@ use crate::backup::jobs::Work;
 use crate::backup::request::Outcome;
 
 /// What the snapshot itself is to blame for; anything else says nothing about it.
-const UNUSABLE: [&str; 7] = [
+const UNUSABLE: [&str; 8] = [
     "Different",
     "ChecksumMismatch",
     "Truncated",
     "NotASnapshot",
     "DecryptionFailed",
-    "NoSuchObject",
+    "NotFound",
+    "Mismatch",
     "RestoreFailed",
 ];
 
