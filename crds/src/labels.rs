@@ -23,3 +23,5 @@ pub const RECOVER_FROM: &str = "etcd.taffrail.dev/recover-from";
 pub const ACCEPT_DATA_LOSS: &str = "etcd.taffrail.dev/accept-data-loss";
 /// On a volume claim that is kept for people and never mounted again: why.
 pub const KEPT: &str = "etcd.taffrail.dev/kept";
+/// On an EtcdUser or EtcdRole: one of that name that is in etcd already is taken over, if the value is `true`.
+pub const ADOPT: &str = "etcd.taffrail.dev/adopt";

@@ -6,10 +6,12 @@
 // A printer column repeats the word that begins every other.
 #![allow(clippy::duplicated_attributes)]
 
+mod access;
 mod backup;
 mod bootstrap;
 mod cluster;
 mod condition;
+mod defragmentation;
 mod generate;
 mod labels;
 mod member;
@@ -20,10 +22,12 @@ mod storage;
 mod target;
 mod tls;
 
+pub use access::*;
 pub use backup::*;
 pub use bootstrap::*;
 pub use cluster::*;
 pub use condition::{ConditionType, condition};
+pub use defragmentation::*;
 pub use generate::{KINDS, Kind, yaml_of};
 pub use labels::*;
 pub use member::*;

@@ -77,6 +77,7 @@ pub fn status(seen: &Observed, wanted: &Wanted, plan: &Plan, beside: &Beside) ->
         certificates: beside.certificates.clone(),
         recovery: before.recovery.clone(),
         backup: before.backup.clone(),
+        access: before.access.clone(),
         auth_enabled: beside.auth_enabled,
         conditions: conditions(seen, wanted, plan, beside, &before.conditions),
     }
