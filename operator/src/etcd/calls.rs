@@ -5,6 +5,7 @@ use std::future::Future;
 use taffrail_proto::etcdserverpb::AuthenticateRequest;
 use taffrail_proto::etcdserverpb::auth_client::AuthClient;
 use taffrail_proto::etcdserverpb::cluster_client::ClusterClient;
+use taffrail_proto::etcdserverpb::kv_client::KvClient;
 use taffrail_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use tokio::time::{Instant, timeout_at};
 use tonic::service::interceptor::InterceptedService;
@@ -23,6 +24,10 @@ impl Door {
 
     pub(super) fn maintenance(self) -> MaintenanceClient<Carried> {
         MaintenanceClient::with_interceptor(self.channel, self.token)
+    }
+
+    pub(super) fn kv(self) -> KvClient<Carried> {
+        KvClient::with_interceptor(self.channel, self.token)
     }
 
     pub(super) fn auth(self) -> AuthClient<Carried> {
