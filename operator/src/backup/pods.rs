@@ -139,13 +139,13 @@ fn secret(name: &str, secret: &str, path: &str, keys: &[&str]) -> (Volume, Volum
     let item = |key: &&str| KeyToPath {
         key: (*key).into(),
         path: (*key).into(),
-        mode: None,
+        ..KeyToPath::default()
     };
     let source = SecretVolumeSource {
         secret_name: Some(secret.into()),
         default_mode: Some(0o440),
         items: (!keys.is_empty()).then(|| keys.iter().map(item).collect()),
-        optional: None,
+        ..SecretVolumeSource::default()
     };
     let volume = Volume {
         name: name.into(),

@@ -5,6 +5,7 @@ use std::future::Future;
 use taffrail_proto::etcdserverpb::AuthenticateRequest;
 use taffrail_proto::etcdserverpb::auth_client::AuthClient;
 use taffrail_proto::etcdserverpb::cluster_client::ClusterClient;
+use taffrail_proto::etcdserverpb::kv_client::KvClient;
 use taffrail_proto::etcdserverpb::maintenance_client::MaintenanceClient;
 use tokio::time::{Instant, timeout_at};
 use tonic::service::interceptor::InterceptedService;
@@ -19,6 +20,10 @@ type Carried = InterceptedService<Channel, Token>;
 impl Door {
     pub(super) fn cluster(self) -> ClusterClient<Carried> {
         ClusterClient::with_interceptor(self.channel, self.token)
+    }
+
+    pub(super) fn kv(self) -> KvClient<Carried> {
+        KvClient::with_interceptor(self.channel, self.token)
     }
 
     pub(super) fn maintenance(self) -> MaintenanceClient<Carried> {

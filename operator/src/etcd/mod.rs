@@ -7,12 +7,14 @@ mod calls;
 mod channels;
 mod client;
 mod convert;
+mod data;
 mod http;
 mod refusal;
 
 use async_trait::async_trait;
 
 pub use client::EtcdClient;
+pub use data::{Counted, DataError, Hashed, Snapshot};
 
 /// Where one member is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
