@@ -1,9 +1,10 @@
 //! `EtcdCluster.spec.bootstrap`: what a new cluster begins with. Looked at once, before its first member is founded.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{BackupPod, BackupTarget, Encryption};
+use crate::{Artifact, BackupPod, BackupTarget, Encryption};
 
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -57,6 +58,54 @@ pub struct RestoreObject {
     pub key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+}
+
+/// `EtcdCluster.status.restore`: what was decided on, and how far it is. Kept for the time after.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreStatus {
+    #[serde(default)]
+    pub phase: RestorePhase,
+    /// The object that was decided on. A newer backup of the same schedule changes nothing any more.
+    pub object: RestoreObject,
+    /// The EtcdBackup that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_name: Option<String>,
+    /// What the EtcdBackup says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Artifact>,
+    #[serde(default = "a_billion")]
+    pub bump_revision: i64,
+    #[serde(default = "yes")]
+    pub mark_compacted: bool,
+    #[serde(default)]
+    pub pod: BackupPod,
+    /// Attempts that failed.
+    #[serde(default)]
+    pub failures: i32,
+    /// Why the last attempt failed, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub started_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RestorePhase {
+    /// The first member's volume is being filled.
+    #[default]
+    Restoring,
+    /// Another attempt would fail too: the declaration has to change.
+    Failed,
+    /// The first member has the data.
+    Restored,
 }
 
 fn a_billion() -> i64 {

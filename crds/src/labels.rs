@@ -19,7 +19,9 @@ pub const POD_HASH: &str = "etcd.taffrail.dev/pod-hash";
 pub const REPLACE: &str = "etcd.taffrail.dev/replace";
 /// On an EtcdCluster without quorum: the member whose data the cluster shall go on with.
 pub const RECOVER_FROM: &str = "etcd.taffrail.dev/recover-from";
-/// Beside [`RECOVER_FROM`]: writes that only the others had are lost. The value is the cluster's name.
+/// On a living EtcdCluster: the EtcdBackup that it shall go back to.
+pub const ROLL_BACK_TO: &str = "etcd.taffrail.dev/roll-back-to";
+/// Beside [`RECOVER_FROM`] or [`ROLL_BACK_TO`]: writes that only the others had are lost. The value is the cluster's name.
 pub const ACCEPT_DATA_LOSS: &str = "etcd.taffrail.dev/accept-data-loss";
 /// On a volume claim that is kept for people and never mounted again: why.
 pub const KEPT: &str = "etcd.taffrail.dev/kept";

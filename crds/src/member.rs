@@ -51,6 +51,9 @@ pub struct EtcdMemberSpec {
     /// UID of the volume claim that holds its data, written down before the first start: another one is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_uid: Option<String>,
+    /// The object whose data its volume was filled with before its first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_from: Option<String>,
     /// It is on its way out, and why. Written down before etcd is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaving: Option<Leaving>,
@@ -85,6 +88,8 @@ pub enum LeavingReason {
     Stuck,
     /// Another member went on alone after the quorum was lost; the volume claim is kept.
     QuorumRecovery,
+    /// The cluster went back to a backup; the volume claim is kept.
+    RolledBack,
 }
 
 /// What was last seen of a member.

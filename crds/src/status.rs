@@ -64,6 +64,11 @@ pub struct EtcdClusterStatus {
     pub certificates: Vec<CertificateStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryStatus>,
+    /// The restore that it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<crate::RestoreStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_back: Option<RollBackStatus>,
     /// Its backups at a glance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<crate::BackupSummary>,
@@ -136,6 +141,30 @@ pub struct CertificateStatus {
     /// Step of a rotation of its authority, if one is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<String>,
+}
+
+/// A living cluster on its way back to a backup.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RollBackStatus {
+    pub phase: RollBackPhase,
+    /// The EtcdBackup.
+    pub to: String,
+    /// RFC 3339.
+    #[serde(default)]
+    pub started_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RollBackPhase {
+    /// Every member is stopped.
+    Stopping,
+    /// The members' records go, and their volumes are kept for people.
+    KeepingAside,
+    /// Done but for the restore, which goes as that of a new cluster.
+    Done,
 }
 
 /// How a cluster without quorum goes on.

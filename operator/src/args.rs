@@ -32,6 +32,19 @@ pub enum Command {
     },
     /// Copies a data directory whole, and marks the copy once it is safe on the disk.
     Copy { from: PathBuf, to: PathBuf },
+    /// Does one work of a backup or a restore, as TAFFRAIL_REQUEST or a file says. Ends with 78 if another attempt
+    /// would fail alike.
+    Backup(Backup),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub struct Backup {
+    /// A file with the request, instead of the variable.
+    #[arg(long)]
+    pub request: Option<PathBuf>,
+    /// Where the outcome is written. Default: /dev/termination-log, if its folder is there.
+    #[arg(long)]
+    pub outcome: Option<PathBuf>,
 }
 
 #[derive(Args, Clone, Debug)]

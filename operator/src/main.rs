@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Parser;
 use taffrail_operator::args::{Arguments, Command};
-use taffrail_operator::{copy, rbac, run};
+use taffrail_operator::{backup, copy, rbac, run};
 
 fn main() -> Result<()> {
     let Arguments { command, run } = Arguments::parse();
@@ -16,6 +16,7 @@ fn main() -> Result<()> {
             let when = if already { "had been" } else { "were" };
             print(format!("{files} files, {bytes} bytes {when} copied\n"))
         }
+        Some(Command::Backup(backup)) => std::process::exit(backup::run::run(&backup, &run)),
     }
 }
 

@@ -34,10 +34,8 @@ impl Kubernetes {
 
     async fn install(&self) -> Result<(), Error> {
         let kinds = repository("crds");
-        for kind in ["etcdclusters.yaml", "etcdmembers.yaml"] {
-            let file = kinds.join(kind).display().to_string();
-            self.kubectl(&["apply", "--server-side", "-f", &file]).await?;
-        }
+        let kinds = kinds.display().to_string();
+        self.kubectl(&["apply", "--server-side", "-f", &kinds]).await?;
         self.apply(&deployment(&["--leader-elect"])).await?;
         let roles = repository("operator/deploy/rbac.yaml").display().to_string();
         self.kubectl(&["apply", "-f", &roles]).await?;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kube::api::{Api, ListParams};
 use kube::{Resource, ResourceExt};
-use taffrail_crds::{CLUSTER, CLUSTER_UID, EtcdCluster, EtcdMember, KEPT, MEMBER, TlsSource};
+use taffrail_crds::{CLUSTER, CLUSTER_UID, EtcdCluster, EtcdMember, KEPT, MEMBER, RestoreStatus, TlsSource};
 
 use super::Error;
 use crate::context::Context;
@@ -37,6 +37,10 @@ pub struct Observed {
     /// As `3.6.0`.
     pub cluster_version: Option<String>,
     pub access: Access,
+    /// What a new cluster begins with, or a living one goes back to, if that is to be decided on.
+    pub restore_source: Option<Result<RestoreStatus, Problem>>,
+    /// The pod that fills the first member's volume.
+    pub restore_pod: Option<Pod>,
     /// Names of members that must start anew to trust an authority that is coming.
     pub deaf: Vec<String>,
     /// What keeps pods from being made: Secrets that are not there.
@@ -178,6 +182,8 @@ impl Observed {
             alarms: Vec::new(),
             cluster_version: None,
             access: Access::default(),
+            restore_source: None,
+            restore_pod: None,
             deaf: Vec::new(),
             blocked_pods: None,
             problems: Vec::new(),

@@ -53,6 +53,17 @@ pub fn has_ended(pod: &Pod) -> bool {
     matches!(phase(pod), "Failed" | "Succeeded")
 }
 
+/// When the last of its containers ended.
+pub fn ended_at(pod: &Pod) -> Option<jiff::Timestamp> {
+    let status = pod.status.as_ref()?;
+    let all = [&status.init_container_statuses, &status.container_statuses];
+    let ends = all.into_iter().flatten().flatten().filter_map(|one| {
+        let end = one.state.as_ref()?.terminated.as_ref()?;
+        end.finished_at.as_ref().map(|at| at.0)
+    });
+    ends.max()
+}
+
 pub fn is_going(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }

@@ -76,6 +76,8 @@ pub fn status(seen: &Observed, wanted: &Wanted, plan: &Plan, beside: &Beside) ->
         upgrade: upgrade(seen, wanted, plan),
         certificates: beside.certificates.clone(),
         recovery: before.recovery.clone(),
+        restore: before.restore.clone(),
+        roll_back: before.roll_back.clone(),
         backup: before.backup.clone(),
         access: before.access.clone(),
         auth_enabled: beside.auth_enabled,

@@ -8,6 +8,7 @@ mod calls;
 mod channels;
 mod client;
 mod convert;
+mod data;
 mod http;
 mod refusal;
 
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 
 pub use access::{AccessChange, Permission, PermissionKind};
 pub use client::EtcdClient;
+pub use data::{Counted, DataError, Hashed, Snapshot};
 
 /// Where one member is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

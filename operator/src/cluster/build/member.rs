@@ -23,6 +23,7 @@ pub fn member(cluster: &EtcdCluster, name: String, serial: i64, seed: bool, peer
             member_id: None,
             initial_cluster: None,
             volume_uid: None,
+            restored_from: None,
             leaving: None,
             force_new_cluster: false,
         },

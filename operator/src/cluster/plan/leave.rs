@@ -17,7 +17,7 @@ const OVERDUE_SECONDS: i64 = 60;
 pub fn finish(seen: &Observed, _: &Wanted) -> Option<Plan> {
     let member = seen.members.iter().find(|member| member.is_leaving())?;
     let leaving = member.record.spec.leaving.as_ref()?;
-    if leaving.reason == LeavingReason::QuorumRecovery || was_never_listed(seen, member) {
+    if is_kept(leaving) || was_never_listed(seen, member) {
         return Some(clear(seen, member, leaving));
     }
     let Ok(roster) = &seen.roster else {
@@ -29,6 +29,11 @@ pub fn finish(seen: &Observed, _: &Wanted) -> Option<Plan> {
         Some(id) => take_off(seen, roster, member, id, leaving),
         None => clear(seen, member, leaving),
     })
+}
+
+/// What may be the only copy of somebody's truth stays, whatever is declared; and there is no list to take it off.
+fn is_kept(leaving: &Leaving) -> bool {
+    matches!(leaving.reason, LeavingReason::QuorumRecovery | LeavingReason::RolledBack)
 }
 
 /// A founder that was lost before the cluster had a name.
@@ -120,7 +125,7 @@ fn is_overdue(seen: &Observed, member: &Member) -> bool {
 
 fn dispose(seen: &Observed, claim: &k8s_openapi::api::core::v1::PersistentVolumeClaim, leaving: &Leaving) -> Step {
     let retention = seen.cluster.spec.storage.retention.when_scaled;
-    let delete = retention == WhenGone::Delete && leaving.reason != LeavingReason::QuorumRecovery;
+    let delete = retention == WhenGone::Delete && !is_kept(leaving);
     if delete {
         Step::DeleteVolume {
             claim: claim.name_any(),
@@ -139,6 +144,7 @@ fn phase(leaving: &Leaving) -> Phase {
         LeavingReason::ScaleIn => Phase::Scaling,
         LeavingReason::Replaced => Phase::Updating,
         LeavingReason::QuorumRecovery => Phase::Recovering,
+        LeavingReason::RolledBack => Phase::Restoring,
         _ => Phase::Repairing,
     }
 }

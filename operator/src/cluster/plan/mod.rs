@@ -10,7 +10,9 @@ mod leave;
 mod quorum;
 mod recover;
 mod repair;
+mod restore;
 mod roll;
+mod roll_back;
 mod scale;
 mod sleep;
 mod step;
@@ -32,12 +34,14 @@ use super::wanted::Wanted;
 type Rule = fn(&Observed, &Wanted) -> Option<Plan>;
 
 /// In the order of their weight.
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 18] = [
+    roll_back::go_on,
     recover::go_on,
     begin::remember_cluster,
     leave::finish,
     sleep::wake_or_sleep,
     begin::recall,
+    restore::bring_back,
     begin::found,
     join::keep_running,
     roll::cure_without_quorum,

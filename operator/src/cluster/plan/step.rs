@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use taffrail_crds::{EtcdClusterStatus, Leaving, RecoveryStatus};
+use taffrail_crds::{EtcdClusterStatus, Leaving, RecoveryStatus, RestoreStatus, RollBackStatus};
 
 use crate::etcd::{Alarm, Downgrade, Endpoint};
 
@@ -28,6 +28,8 @@ pub enum Phase {
     Unavailable,
     QuorumLost,
     Recovering,
+    /// Data of a backup come first.
+    Restoring,
     Hibernated,
     Paused,
     Invalid,
@@ -132,6 +134,22 @@ pub enum Step {
         member: String,
         on: bool,
     },
+    /// Write down what is restored, and how far it is.
+    NoteRestore(Box<RestoreStatus>),
+    /// Start the pod that fills a member's volume.
+    RunRestore {
+        member: String,
+    },
+    /// Write down that a member's volume was filled.
+    RememberRestored {
+        member: String,
+        key: String,
+    },
+    /// Write down how far a roll-back is, and what it goes back to.
+    RollBack {
+        roll_back: RollBackStatus,
+        restore: Option<Box<RestoreStatus>>,
+    },
 }
 
 impl Phase {
@@ -146,6 +164,7 @@ impl Phase {
             Self::Unavailable => "Unavailable",
             Self::QuorumLost => "QuorumLost",
             Self::Recovering => "Recovering",
+            Self::Restoring => "Restoring",
             Self::Hibernated => "Hibernated",
             Self::Paused => "Paused",
             Self::Invalid => "Invalid",
@@ -182,6 +201,10 @@ impl Step {
             Self::Recover(_) => "RecoverQuorum",
             Self::KeepAside { .. } => "KeepAside",
             Self::Force { .. } => "ForceNewCluster",
+            Self::NoteRestore(_) => "Restore",
+            Self::RunRestore { .. } => "RunRestore",
+            Self::RememberRestored { .. } => "RememberRestored",
+            Self::RollBack { .. } => "RollBack",
         }
     }
 
