@@ -24,10 +24,10 @@ use crate::tls::is_false;
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Reclaimed", type_ = "integer", json_path = ".status.reclaimedBytes"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.spec == oldSelf.spec").message("a defragmentation is what it was asked to be: make another one")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("self == oldSelf").message("a defragmentation is what it was asked to be: make another one"))]
 pub struct EtcdDefragmentationSpec {
     pub cluster_ref: ClusterRef,
     /// Members that have less to gain are left out. Absent: every member is defragmented.

@@ -25,5 +25,5 @@ pub const ROLL_BACK_TO: &str = "etcd.taffrail.dev/roll-back-to";
 pub const ACCEPT_DATA_LOSS: &str = "etcd.taffrail.dev/accept-data-loss";
 /// On a volume claim that is kept for people and never mounted again: why.
 pub const KEPT: &str = "etcd.taffrail.dev/kept";
-/// On an EtcdUser or EtcdRole: one of that name that is in etcd already is taken over, if the value is `true`.
-pub const ADOPT: &str = "etcd.taffrail.dev/adopt";
+/// On an EtcdDefragmentation that nobody asked for: `policy` or `nospace`.
+pub const CAUSE: &str = "etcd.taffrail.dev/cause";

@@ -72,9 +72,6 @@ pub struct EtcdClusterStatus {
     /// Its backups at a glance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<crate::BackupSummary>,
-    /// Users and roles in etcd that are kept by EtcdUsers and EtcdRoles. Written by who keeps them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access: Option<crate::AccessRecord>,
     /// Authentication is on in etcd.
     #[serde(default)]
     pub auth_enabled: bool,

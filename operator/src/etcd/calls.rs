@@ -22,10 +22,6 @@ impl Door {
         ClusterClient::with_interceptor(self.channel, self.token)
     }
 
-    pub(super) fn kv(self) -> KvClient<Carried> {
-        KvClient::with_interceptor(self.channel, self.token)
-    }
-
     pub(super) fn maintenance(self) -> MaintenanceClient<Carried> {
         MaintenanceClient::with_interceptor(self.channel, self.token)
     }
