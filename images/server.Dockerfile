@@ -2,11 +2,13 @@
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
-# The operator starts /usr/local/bin/etcd, whatever the image: here it is another name of the member.
+# The operator starts /usr/local/bin/etcd and restores by /usr/local/bin/etcdutl, whatever the image: here both are other
+# names of the member.
 RUN cargo build --release --locked -p taffrail \
     && mkdir -p /out/usr/local/bin \
     && cp target/release/taffrail /out/usr/local/bin/ \
-    && ln -s taffrail /out/usr/local/bin/etcd
+    && ln -s taffrail /out/usr/local/bin/etcd \
+    && ln -s taffrail /out/usr/local/bin/etcdutl
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 ARG VERSION=0.1.0

@@ -29,10 +29,10 @@ use crate::{BackupTarget, Compression, Encryption};
     printcolumn(name = "Verified", type_ = "date", json_path = ".status.verification.verifiedAt"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("size(self.metadata.name) <= 63").message("the name of a backup has at most 63 characters")
+    validation = Rule::new("size(self.metadata.name) <= 63").message("the name of a backup has at most 63 characters"),
+    validation = Rule::new("self.spec == oldSelf.spec").message("a backup is of one cluster in one place for good: make another one")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[x_kube(validation = Rule::new("self == oldSelf").message("a backup is of one cluster in one place for good: make another one"))]
 pub struct EtcdBackupSpec {
     pub cluster_ref: ClusterRef,
     pub target: BackupTarget,

@@ -25,5 +25,13 @@ pub const ROLL_BACK_TO: &str = "etcd.taffrail.dev/roll-back-to";
 pub const ACCEPT_DATA_LOSS: &str = "etcd.taffrail.dev/accept-data-loss";
 /// On a volume claim that is kept for people and never mounted again: why.
 pub const KEPT: &str = "etcd.taffrail.dev/kept";
+/// On an EtcdBackup: the EtcdBackupSchedule that made it.
+pub const SCHEDULE: &str = "etcd.taffrail.dev/schedule";
+/// On Jobs and their pods: UID of the EtcdBackup or EtcdBackupSchedule that they work for.
+pub const WORK_OF: &str = "etcd.taffrail.dev/work-of";
+/// Beside [`WORK_OF`]: take, verify or prune.
+pub const WORK: &str = "etcd.taffrail.dev/work";
+/// Beside [`WORK_OF`]: the first Job of its kind is 1; the next is made only if nobody heard how the one before ended.
+pub const ROUND: &str = "etcd.taffrail.dev/round";
 /// On an EtcdDefragmentation that nobody asked for: `policy` or `nospace`.
 pub const CAUSE: &str = "etcd.taffrail.dev/cause";

@@ -117,7 +117,7 @@ pub enum Compression {
 pub struct Encryption {
     /// Public keys, `age1...`: whoever has the identity of one of them can read the backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 128)))]
+    #[schemars(length(max = 16), inner(length(max = 62)))]
     #[x_kube(validation = Rule::new("self.all(one, one.matches('^age1[02-9ac-hj-np-z]{58}$'))").message("recipients are public keys of age: age1 and 58 letters and digits"))]
     pub recipients: Vec<String>,
     /// A Secret with `identity`, lines `AGE-SECRET-KEY-1...`: it can be read with, and is written for them too.

@@ -70,7 +70,7 @@ pub struct Run {
     #[arg(long, env = "TAFFRAIL_OPERATOR_IPV6", global = true)]
     pub ipv6: bool,
     /// Only one of several operators acts at a time.
-    #[arg(long, env = "TAFFRAIL_OPERATOR_LEADER_ELECT", global = true)]
+    #[arg(long, env = "TAFFRAIL_OPERATOR_LEADER_ELECT", global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
     pub leader_elect: bool,
     /// Where the Lease is that they agree by. Default: the operator's own namespace.
     #[arg(long, env = "TAFFRAIL_OPERATOR_LEASE_NAMESPACE", global = true)]
@@ -185,6 +185,9 @@ mod tests {
         Arguments::command().debug_assert();
         assert!(Arguments::try_parse_from(["o", "run", "--resync", "1h"]).is_ok());
         assert!(Arguments::try_parse_from(["o", "--health-interval", "0s"]).is_err());
+        for (words, elects) in [(&["--leader-elect"] as &[_], true), (&["--leader-elect=false"], false), (&[], false)] {
+            assert_eq!(run(words).leader_elect, elects, "{words:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the operator counts and measures, for Prometheus.
 
+mod backups;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +12,9 @@ use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use taffrail_crds::{ConditionType, EtcdCluster};
+
+pub use backups::BackupFigures;
+use backups::Backups;
 
 const CLUSTER: [&str; 2] = ["namespace", "cluster"];
 /// Seconds; a look takes milliseconds, a step that waits for etcd up to some seconds.
@@ -32,6 +37,7 @@ struct Inner {
     leader: IntGaugeVec,
     phase: IntGaugeVec,
     expiry: GaugeVec,
+    backups: Backups,
     /// Series by cluster, so that they go with it.
     shown: Mutex<BTreeSet<Series>>,
 }
@@ -65,6 +71,7 @@ impl Default for Metrics {
                 &["namespace", "cluster", "phase"],
             ),
             expiry: expiry(&registry),
+            backups: Backups::new(&registry),
             duration: duration(&registry),
             failures: counter(
                 &registry,
@@ -154,9 +161,20 @@ impl Metrics {
         }
     }
 
+    /// Shows the backups of a cluster.
+    pub fn show_backups(&self, namespace: &str, cluster: &str, figures: &BackupFigures) {
+        self.0.backups.show(namespace, cluster, figures);
+    }
+
+    /// A backup came to a bad end.
+    pub fn backup_failed(&self, namespace: &str, cluster: &str, reason: &str) {
+        self.0.backups.failed(namespace, cluster, reason);
+    }
+
     /// A cluster is no more.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.replace(namespace, name, Vec::new());
+        self.0.backups.forget(namespace, name);
         let inner = &self.0;
         for gauge in [
             &inner.members,

@@ -24,7 +24,7 @@ const fn rule(group: &'static str, resources: &'static [&'static str], verbs: &'
 }
 
 /// In the namespaces of clusters: all of them, or those that are watched.
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 15] = [
     // An acknowledgement of data loss is taken off the cluster once it was made use of.
     rule(
         "etcd.taffrail.dev",
@@ -36,17 +36,35 @@ pub const RULES: [Rule; 12] = [
         &["etcdmembers"],
         &["get", "list", "watch", "create", "patch", "delete"],
     ),
+    // A schedule makes backups, and deletes those that nobody needs to look at any longer.
     rule(
         "etcd.taffrail.dev",
-        &["etcdclusters/status", "etcdmembers/status"],
+        &["etcdbackups"],
+        &["get", "list", "watch", "create", "delete"],
+    ),
+    rule("etcd.taffrail.dev", &["etcdbackupschedules"], &["get", "list", "watch"]),
+    rule(
+        "etcd.taffrail.dev",
+        &[
+            "etcdclusters/status",
+            "etcdmembers/status",
+            "etcdbackups/status",
+            "etcdbackupschedules/status",
+        ],
         &["patch"],
     ),
     // What they own blocks their deletion, which some API servers allow only to who may do this.
     rule(
         "etcd.taffrail.dev",
-        &["etcdclusters/finalizers", "etcdmembers/finalizers"],
+        &[
+            "etcdclusters/finalizers",
+            "etcdmembers/finalizers",
+            "etcdbackups/finalizers",
+            "etcdbackupschedules/finalizers",
+        ],
         &["update"],
     ),
+    rule("batch", &["jobs"], &["get", "list", "watch", "create", "delete"]),
     rule("", &["pods"], &["get", "list", "watch", "create", "patch", "delete"]),
     rule(
         "",

@@ -2,6 +2,7 @@
 
 mod controller;
 mod kinds;
+mod others;
 
 use std::sync::Arc;
 

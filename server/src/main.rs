@@ -5,6 +5,7 @@ mod boot;
 mod config;
 mod data_dir;
 mod discovery;
+mod etcdutl;
 mod founding;
 mod gateway;
 mod grpc_proxy;
@@ -31,7 +32,12 @@ static ALLOCATOR: Sampled<tikv_jemallocator::Jemalloc> = Sampled(tikv_jemallocat
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut words = std::env::args();
+    let program = words.next();
+    let words: Vec<String> = words.collect();
+    if etcdutl::is_meant(program.as_deref()) {
+        return etcdutl::run(&words);
+    }
     match words.first().map(String::as_str) {
         Some("gateway") => gateway::run(&words),
         Some("grpc-proxy") => grpc_proxy::run(&words),

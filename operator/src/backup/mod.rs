@@ -1,7 +1,8 @@
-//! Backups: what the pods that make, fetch, check and remove them do.
+//! Backups: who makes them, when, and what the pods do that make, fetch, check and remove them.
 //!
 //! A pod is told what to do by one JSON text ([`Request`], variable `TAFFRAIL_REQUEST`), finds Secrets as files, and
 //! says what became of it by another ([`Outcome`]) in its termination message. It needs no right in Kubernetes.
+//! Who writes the pods and hears them is in [`backups`] and [`schedules`].
 
 mod check;
 mod failure;
@@ -11,6 +12,14 @@ mod keys;
 pub mod manifest;
 mod pack;
 pub mod places;
+mod acts;
+pub mod backups;
+pub(crate) mod conditions;
+pub(crate) mod cron;
+mod heard;
+mod jobs;
+mod members;
+pub mod needs;
 pub mod pods;
 pub mod progress;
 mod prune;
@@ -23,6 +32,9 @@ mod take;
 #[cfg(test)]
 mod testing;
 mod unpack;
+pub mod schedules;
+mod summary;
 
 pub use failure::{Failure, Reason};
 pub use request::{Outcome, Request};
+pub use summary::refresh as tell_cluster;

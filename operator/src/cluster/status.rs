@@ -15,6 +15,7 @@ use super::plan::{Phase, Plan, Step, cannot_come_back, capacity_is_behind, is_ou
 use super::wanted::Wanted;
 use crate::context::Context;
 use crate::names::CLIENT_PORT;
+use crate::upkeep::space;
 
 /// Seconds without a quorum after which it is called lost.
 const PATIENCE_SECONDS: i64 = 60;
@@ -237,6 +238,9 @@ fn conditions(seen: &Observed, wanted: &Wanted, plan: &Plan, beside: &Beside, be
     ];
     all.extend(certificates(seen, &of));
     all.extend(auth(seen, beside, &of));
+    all.extend(backups(seen, &of));
+    let space = space::told(seen);
+    all.extend(space.iter().map(|(kind, status, reason, message)| of(*kind, *status, reason, message)));
     all
 }
 
@@ -310,6 +314,17 @@ fn auth(seen: &Observed, beside: &Beside, of: &Of) -> Option<Condition> {
             "authentication is not yet as declared",
         ),
     })
+}
+
+/// Whoever makes backups sums them up; a cluster of which none are made has no such condition.
+fn backups(seen: &Observed, of: &Of) -> Option<Condition> {
+    let summary = seen.cluster.status.as_ref()?.backup.as_ref()?;
+    let reason = if summary.reason.is_empty() {
+        "Unknown"
+    } else {
+        &summary.reason
+    };
+    Some(of(ConditionType::BackupReady, summary.ready, reason, &summary.message))
 }
 
 /// Lost for good, or away for so long that somebody should look.

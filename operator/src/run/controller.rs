@@ -15,12 +15,13 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
-use taffrail_crds::{CLUSTER, EtcdCluster, EtcdMember, MANAGED_BY, MANAGER};
+use taffrail_crds::{CLUSTER, EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdMember, MANAGED_BY, MANAGER};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::kinds::scoped;
+use super::others;
 use crate::args::Run;
 use crate::backoff::{Backoff, chance};
 use crate::cluster;
@@ -29,11 +30,11 @@ use crate::health::Readiness;
 use crate::poller::{Key, Poller};
 
 /// Changes that come so close together are looked at once.
-const DEBOUNCE: Duration = Duration::from_millis(100);
+pub(super) const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Clusters whose picture changed, per controller; more than that are named again the next time.
 const CHANGED_MAX: usize = 256;
 /// An object that cannot be read is looked at again when it changes; this is for the event to stay alive.
-const UNREADABLE_AGAIN: Duration = Duration::from_secs(300);
+pub(super) const UNREADABLE_AGAIN: Duration = Duration::from_secs(300);
 
 /// One that cannot be decoded does not stop the others.
 type Guarded = DeserializeGuard<EtcdCluster>;
@@ -70,8 +71,21 @@ impl Work {
             let full = Full::new(readiness.clone());
             let controller = self.controller(namespace.as_deref(), receive, stop.clone(), full.clone());
             stores.push((controller.store(), full));
-            words.push((namespace, send));
+            words.push((namespace.clone(), send));
             running.spawn(self.clone().drive(controller));
+            let (context, many) = (self.context.clone(), self.args.concurrency);
+            running.spawn(others::keep::<EtcdBackup>(
+                context.clone(),
+                namespace.clone(),
+                many,
+                stop.clone(),
+            ));
+            running.spawn(others::keep::<EtcdBackupSchedule>(
+                context,
+                namespace,
+                many,
+                stop.clone(),
+            ));
         }
         let beside = [self.clone().poll(words), self.clone().sweep(stores)];
         let beside: Vec<_> = beside.into_iter().map(tokio::spawn).collect();

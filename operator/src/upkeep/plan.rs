@@ -346,11 +346,12 @@ fn gives_up(seen: &Seen, current: &DefragmentingMember, now: Timestamp) -> bool 
     now.as_second() - since.as_second() > PATIENCE_SECONDS + 2 * seen.task.spec.timeout_seconds
 }
 
-/// Of those that are not over, the oldest is the first; of two of one age the one whose name is.
+/// Of those that are not over, who has begun is the first, then the oldest; of two of one age the one whose name is.
 pub fn first_of<'a>(all: &'a [EtcdDefragmentation], cluster: &str) -> Option<&'a EtcdDefragmentation> {
     let open = all
         .iter()
         .filter(|one| one.spec.cluster_ref.name == cluster && !is_over(one.status.as_ref()))
         .filter(|one| one.metadata.deletion_timestamp.is_none());
-    open.min_by_key(|one| (one.creation_timestamp(), one.name_any()))
+    let idle = |one: &EtcdDefragmentation| one.status.as_ref().is_none_or(|status| status.current.is_none());
+    open.min_by_key(|one| (idle(one), one.creation_timestamp(), one.name_any()))
 }

@@ -6,6 +6,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod backups;
 mod changes;
 mod ends;
 mod growth;
@@ -62,4 +63,15 @@ scenarios! {
     members_come_to_speak_tls = security::peers_to_tls;
     a_password_is_set = security::password;
     a_password_changes = security::another_password;
+
+    a_backup_is_made_once = backups::made;
+    a_backup_is_verified = backups::verified;
+    a_backup_that_fails_says_so_after_its_attempts = backups::failed;
+    a_hopeless_backup_is_tried_once = backups::hopeless;
+    a_backup_waits_for_its_cluster = backups::early;
+    a_backup_waits_for_its_secret = backups::secured;
+    a_schedule_makes_backups_and_prunes_them = backups::scheduled;
+    a_suspended_schedule_makes_nothing = backups::suspended;
+    a_schedule_that_is_none_makes_nothing = backups::nonsense;
+    backups_outlive_their_schedule = backups::schedule_deleted;
 }

@@ -17,9 +17,11 @@ fn is_needed_elsewhere((group, resource, verb): &Right) -> Option<&'static str> 
         (_, "etcdclusters" | "secrets" | "services" | "poddisruptionbudgets", "list") => Some("a watch begins with it"),
         (_, "etcdmembers", "get") => Some("by the name: goes together with list"),
         ("", "persistentvolumeclaims", "get") => Some("whose claim has the name that a new one was to have"),
-        (_, "etcdclusters/finalizers" | "etcdmembers/finalizers", "update") => {
+        (_, "etcdbackups/finalizers" | "etcdbackupschedules/finalizers", "update")
+        | (_, "etcdclusters/finalizers" | "etcdmembers/finalizers", "update") => {
             Some("for API servers that ask for it of whoever names an owner; nothing here blocks an owner's deletion")
         }
+        ("batch", "jobs", "get") => Some("whose Job has the name that a new one was to have"),
         ("events.k8s.io", _, _) => Some("scenarios tell nobody"),
         ("cert-manager.io", _, _) => Some("cert-manager is not in the world"),
         _ => None,

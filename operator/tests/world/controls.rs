@@ -24,6 +24,8 @@ pub struct Controls {
     pub no_volumes: bool,
     /// Clients write nothing.
     pub no_writes: bool,
+    /// What pods of backups say, whatever they are asked for: a reason, and whether it is hopeless.
+    pub work_fails: Option<(String, bool)>,
     /// Requests that the operator's Role does not grant are refused, and must not be made.
     pub only_what_is_granted: bool,
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::runtime::controller::Action;
-use taffrail_crds::EtcdCluster;
+use serde::de::DeserializeOwned;
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster};
+use taffrail_operator::backup::{backups, schedules};
 use taffrail_operator::context::Context;
 
 use super::api::client;
@@ -70,27 +72,56 @@ impl Life {
         }
     }
 
-    /// Reconciles every EtcdCluster once. False if it died over it.
+    /// Reconciles every EtcdCluster, EtcdBackup and EtcdBackupSchedule once. False if it died over it.
     pub async fn pass(&self, world: &World) -> bool {
-        for cluster in clusters(world) {
+        for cluster in all::<EtcdCluster>(world, "EtcdCluster") {
             let name = cluster.metadata.name.clone().unwrap_or_default();
-            let reconciliation = tokio::spawn((self.reconcile)(Arc::new(cluster), self.context.clone()));
-            let stop = reconciliation.abort_handle();
-            let outcome = tokio::select! {
-                outcome = reconciliation => outcome,
-                () = self.incarnation.died() => {
-                    stop.abort();
-                    return false;
-                }
-            };
-            match outcome {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => world.state().note(format!("{name}: {error}")),
-                Err(panic) => panic!("the operator panicked: {panic}\n{}", world.trace()),
+            let work = (self.reconcile)(Arc::new(cluster), self.context.clone());
+            if !self.lived_through(world, &name, work).await {
+                return false;
+            }
+        }
+        for backup in all::<EtcdBackup>(world, "EtcdBackup") {
+            let name = backup.metadata.name.clone().unwrap_or_default();
+            let work = plainly(backups::reconcile(Arc::new(backup), self.context.clone()));
+            if !self.lived_through(world, &name, work).await {
+                return false;
+            }
+        }
+        for schedule in all::<EtcdBackupSchedule>(world, "EtcdBackupSchedule") {
+            let name = schedule.metadata.name.clone().unwrap_or_default();
+            let work = plainly(schedules::reconcile(Arc::new(schedule), self.context.clone()));
+            if !self.lived_through(world, &name, work).await {
+                return false;
             }
         }
         true
     }
+
+    async fn lived_through(&self, world: &World, name: &str, work: BoxFuture<'static, Result<(), String>>) -> bool {
+        let reconciliation = tokio::spawn(work);
+        let stop = reconciliation.abort_handle();
+        let outcome = tokio::select! {
+            outcome = reconciliation => outcome,
+            () = self.incarnation.died() => {
+                stop.abort();
+                return false;
+            }
+        };
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => world.state().note(format!("{name}: {error}")),
+            Err(panic) => panic!("the operator panicked: {panic}\n{}", world.trace()),
+        }
+        true
+    }
+}
+
+fn plainly<E: Display>(
+    work: impl Future<Output = Result<Action, E>> + Send + 'static,
+) -> BoxFuture<'static, Result<(), String>> {
+    work.map(|outcome| outcome.map(drop).map_err(|error| error.to_string()))
+        .boxed()
 }
 
 fn context(
@@ -108,9 +139,9 @@ fn context(
     }
 }
 
-fn clusters(world: &World) -> Vec<EtcdCluster> {
-    let parse = |object| serde_json::from_value(object).expect("an EtcdCluster");
-    world.all("EtcdCluster").into_iter().map(parse).collect()
+fn all<K: DeserializeOwned>(world: &World, kind: &str) -> Vec<K> {
+    let parse = |object| serde_json::from_value(object).expect("as its type says");
+    world.all(kind).into_iter().map(parse).collect()
 }
 
 /// How far a life led.

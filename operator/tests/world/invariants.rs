@@ -22,6 +22,8 @@ pub struct Memory {
     specs: BTreeMap<String, Value>,
     /// Changes of members since the roster was read last.
     pub changes_unseen: usize,
+    /// UIDs of EtcdBackups that came to an end, and the phase in which they did.
+    ended: BTreeMap<String, String>,
     /// Two operators at once may each make a change after the same look.
     pub several_operators: bool,
 }
@@ -29,6 +31,7 @@ pub struct Memory {
 /// After every change that an operator asked the API server for.
 pub fn after_request(state: &mut State, seen: &Seen) {
     remember(state);
+    backups_end_once(state);
     let name = seen.name.as_deref().unwrap_or_default();
     if seen.resource == "etcdclusters" {
         told(
@@ -174,8 +177,44 @@ pub fn claim_gone(state: &mut State, key: &Key, claim: &Value) {
     }
 }
 
+/// What came to an end never begins again: from there it can only expire.
+fn backups_end_once(state: &mut State) {
+    let over = ["Succeeded", "Failed", "Unusable", "Expired"];
+    let phases: Vec<(Key, String, String)> = state
+        .api
+        .of_kind("EtcdBackup")
+        .map(|(key, one)| {
+            (
+                key.clone(),
+                text(one, "/metadata/uid").to_owned(),
+                text(one, "/status/phase").to_owned(),
+            )
+        })
+        .collect();
+    for (key, uid, phase) in phases {
+        let before = state.memory.ended.get(&uid).cloned();
+        if before
+            .as_ref()
+            .is_some_and(|before| *before != phase && phase != "Expired")
+        {
+            state.violated(format!("the EtcdBackup {} was {before:?} and is {phase}", key.name));
+        }
+        if over.contains(&phase.as_str()) {
+            state.memory.ended.insert(uid, phase);
+        }
+    }
+}
+
 /// Anything else has gone for good.
 pub fn gone(state: &mut State, key: &Key, object: &Value) {
+    let uid = text(object, "/metadata/uid");
+    let over = state.memory.ended.contains_key(uid);
+    if key.kind == "EtcdBackup" && !over && !state.memory.by_user.contains(uid) {
+        state.violated(format!(
+            "the EtcdBackup {} is deleted before it came to an end",
+            key.name
+        ));
+    }
     if key.kind != "EtcdMember" || state.memory.by_user.contains(text(object, "/metadata/uid")) {
         return;
     }

@@ -55,6 +55,8 @@ pub struct State {
     /// Every cluster of etcd that ever was.
     pub histories: Vec<History>,
     pub controls: Controls,
+    /// Where backups are kept, by key.
+    pub bucket: BTreeMap<String, Stored>,
     /// What every request that was ever made needed to be granted.
     pub requests: BTreeSet<Seen>,
     pub violations: Vec<String>,
@@ -65,6 +67,15 @@ pub struct State {
     /// What the next operators are started with.
     pub settings: Settings,
     ips: u64,
+}
+
+/// A backup in the bucket.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub backup_uid: String,
+    pub schedule: Option<String>,
+    pub cluster_uid: String,
+    pub taken_at: Timestamp,
 }
 
 impl World {
@@ -79,6 +90,7 @@ impl World {
             processes: BTreeMap::new(),
             histories: Vec::new(),
             controls: Controls::default(),
+            bucket: BTreeMap::new(),
             requests: BTreeSet::new(),
             violations: Vec::new(),
             memory: invariants::Memory::default(),

@@ -23,6 +23,11 @@ pub struct Summary {
     pub auth: bool,
     pub phases: BTreeSet<String>,
     pub histories: usize,
+    /// How many EtcdBackups are in each phase.
+    pub backups: BTreeMap<String, usize>,
+    pub jobs: usize,
+    /// Objects in the bucket.
+    pub stored: usize,
 }
 
 impl Summary {
@@ -42,6 +47,12 @@ impl Summary {
             .processes
             .values()
             .for_each(|process| *versions.entry(process.version.clone()).or_default() += 1);
+        let mut backups = BTreeMap::new();
+        let phases = state
+            .api
+            .of_kind("EtcdBackup")
+            .map(|(_, one)| text(one, "/status/phase").to_owned());
+        phases.for_each(|phase| *backups.entry(phase).or_default() += 1);
         let is_ready = |pod: &serde_json::Value| pod.pointer("/status/containerStatuses/0/ready") == Some(&true.into());
         let budget =
             |one: &serde_json::Value| format!("{} {}", text(one, "/metadata/name"), one["spec"]["minAvailable"]);
@@ -73,6 +84,9 @@ impl Summary {
                 .map(|(_, one)| text(one, "/status/phase").to_owned())
                 .collect(),
             histories: state.histories.len(),
+            backups,
+            jobs: count("Job"),
+            stored: state.bucket.len(),
         }
     }
 }

@@ -3,7 +3,12 @@
 use crate::dry_run::Row;
 
 const fn bad(spec: &'static str, field: &'static str, message: &'static str) -> Row {
-    Row { spec, field, message }
+    Row {
+        kind: "EtcdCluster",
+        spec,
+        field,
+        message,
+    }
 }
 
 const EMPTY: &str = "should be at least 1 chars long";

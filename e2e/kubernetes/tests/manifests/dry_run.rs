@@ -10,6 +10,7 @@ use taffrail_e2e_kubernetes::{Kubernetes, Namespace, wait};
 
 /// A spec, and what is said of it. One that is good has neither field nor message.
 pub struct Row {
+    pub kind: &'static str,
     pub spec: &'static str,
     pub field: &'static str,
     pub message: &'static str,
@@ -35,10 +36,13 @@ pub struct Definitions {
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const FILES: [&str; 2] = [
+const FILES: [&str; 4] = [
     include_str!("../../../../crds/etcdclusters.yaml"),
     include_str!("../../../../crds/etcdmembers.yaml"),
+    include_str!("../../../../crds/etcdbackups.yaml"),
+    include_str!("../../../../crds/etcdbackupschedules.yaml"),
 ];
+const KINDS: [&str; 4] = ["EtcdCluster", "EtcdMember", "EtcdBackup", "EtcdBackupSchedule"];
 
 impl Definitions {
     pub async fn install() -> Self {
@@ -53,10 +57,12 @@ impl Definitions {
         let definitions = Self {
             namespace: kubernetes.namespace().await,
         };
-        wait::until("EtcdClusters can be listed", PATIENCE, async || {
-            definitions.api("EtcdCluster").list(&Default::default()).await.ok()
-        })
-        .await;
+        for kind in KINDS {
+            wait::until("every kind can be listed", PATIENCE, async || {
+                definitions.api(kind).list(&Default::default()).await.ok()
+            })
+            .await;
+        }
         definitions
     }
 
@@ -69,35 +75,31 @@ impl Definitions {
         )
     }
 
-    /// Everything that is said against an EtcdCluster; nothing if it is taken.
-    pub async fn refusals(&self, name: &str, spec: &str) -> Vec<Refusal> {
+    /// Everything that is said against an object; nothing if it is taken.
+    pub async fn refusals(&self, kind: &str, name: &str, spec: &str) -> Vec<Refusal> {
         let params = PostParams {
             dry_run: true,
             ..PostParams::default()
         };
-        told(
-            self.api("EtcdCluster")
-                .create(&params, &object("EtcdCluster", name, spec))
-                .await,
-        )
+        told(self.api(kind).create(&params, &object(kind, name, spec)).await)
     }
 
     pub async fn refused(&self, row: &Row) -> Vec<Refusal> {
-        let said = self.refusals("tried", row.spec).await;
+        let said = self.refusals(row.kind, "tried", row.spec).await;
         let expected = said
             .iter()
             .any(|it| it.field == row.field && it.message.contains(row.message));
         assert!(
             expected,
-            "{}\n  expected {}: {}\n  got {said:#?}",
-            row.spec, row.field, row.message
+            "{} {}\n  expected {}: {}\n  got {said:#?}",
+            row.kind, row.spec, row.field, row.message
         );
         said
     }
 
     pub async fn taken(&self, row: &Row) {
-        let said = self.refusals("tried", row.spec).await;
-        assert!(said.is_empty(), "{}: {said:#?}", row.spec);
+        let said = self.refusals(row.kind, "tried", row.spec).await;
+        assert!(said.is_empty(), "{} {}: {said:#?}", row.kind, row.spec);
     }
 
     pub async fn refused_update(&self, update: &Update) -> Refusal {
@@ -169,10 +171,25 @@ fn written_out(value: Value) -> Value {
 }
 
 fn object(kind: &str, name: &str, yaml: &str) -> DynamicObject {
+    let spec = filled_in(kind, spec(yaml));
     serde_json::from_value(json!({
-        "apiVersion": "etcd.taffrail.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec(yaml),
+        "apiVersion": "etcd.taffrail.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec,
     }))
     .expect("an object")
+}
+
+/// What a kind must have and a row does not name; what it names as null is left out.
+fn filled_in(kind: &str, spec: Value) -> Value {
+    let backup = json!({"clusterRef": {"name": "a"}, "target": {"volume": {"claimName": "shelf"}}});
+    let mut whole = match kind {
+        "EtcdBackup" => backup,
+        "EtcdBackupSchedule" => json!({"schedule": "@daily", "template": backup}),
+        _ => return spec,
+    };
+    let fields = whole.as_object_mut().expect("an object");
+    fields.extend(spec.as_object().cloned().unwrap_or_default());
+    fields.retain(|_, value| !value.is_null());
+    whole
 }
 
 fn told(outcome: kube::Result<DynamicObject>) -> Vec<Refusal> {

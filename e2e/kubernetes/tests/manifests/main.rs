@@ -1,6 +1,7 @@
 //! Every rule and every bound of the CRDs, before a real API server: each is broken by some manifest, and what is said
 //! then names the field. Needs only `kubernetes up --only-api`.
 
+mod backups;
 mod bounds;
 mod dry_run;
 mod rules;
@@ -14,7 +15,7 @@ use dry_run::{Definitions, Refusal, Row};
 async fn every_bad_manifest_is_refused_with_its_field_and_reason() {
     let definitions = Definitions::install().await;
     let mut said = Vec::new();
-    for row in rules::BAD.iter().chain(bounds::BAD) {
+    for row in rules::BAD.iter().chain(bounds::BAD).chain(backups::BAD) {
         said.extend(definitions.refused(row).await);
     }
     for row in updates::BAD {
@@ -30,7 +31,7 @@ async fn every_bad_manifest_is_refused_with_its_field_and_reason() {
 #[tokio::test]
 async fn every_good_manifest_is_taken() {
     let definitions = Definitions::install().await;
-    for row in rules::GOOD {
+    for row in rules::GOOD.iter().chain(backups::GOOD) {
         definitions.taken(row).await;
     }
     for row in updates::GOOD {
@@ -42,14 +43,22 @@ async fn every_good_manifest_is_taken() {
 async fn names_that_make_no_dns_names_are_refused() {
     let definitions = Definitions::install().await;
     for name in ["9lives", "with.dot", &"a".repeat(41)] {
-        let said = definitions.refusals(name, "{}").await;
+        let said = definitions.refusals("EtcdCluster", name, "{}").await;
         assert!(
             said.iter()
                 .any(|Refusal { message, .. }| message.contains("at most 40 letters")),
             "{name}: {said:?}"
         );
     }
+    for (kind, name, word) in [
+        ("EtcdBackup", "a".repeat(64), "at most 63 characters"),
+        ("EtcdBackupSchedule", "a".repeat(53), "at most 52 characters"),
+    ] {
+        let said = definitions.refusals(kind, &name, "{}").await;
+        assert!(said.iter().any(|one| one.message.contains(word)), "{kind}: {said:?}");
+    }
     let row = Row {
+        kind: "EtcdCluster",
         spec: "{}",
         field: "",
         message: "",

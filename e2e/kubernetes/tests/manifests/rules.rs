@@ -3,10 +3,16 @@
 use crate::dry_run::Row;
 
 const fn bad(spec: &'static str, field: &'static str, message: &'static str) -> Row {
-    Row { spec, field, message }
+    Row {
+        kind: "EtcdCluster",
+        spec,
+        field,
+        message,
+    }
 }
 const fn good(spec: &'static str) -> Row {
     Row {
+        kind: "EtcdCluster",
         spec,
         field: "",
         message: "",

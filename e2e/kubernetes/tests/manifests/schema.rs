@@ -1,4 +1,4 @@
-//! What the CRD of EtcdCluster demands of a spec, read from its YAML.
+//! What the CRDs that people write demand of a spec, read from their YAML.
 
 use serde_json::Value;
 
@@ -14,10 +14,23 @@ pub struct Demand {
 
 impl Demand {
     pub fn is_met_by(&self, refusal: &Refusal) -> bool {
-        // Both sides' settings are one type; what one refuses the other does.
-        let same_side = |field: &str| field.replace("tls.peer", "tls.client");
-        refusal.message.contains(&self.message) && same_side(&starred(&refusal.field)) == same_side(&self.field)
+        // What is of one type refuses the same wherever it stands.
+        refusal.message.contains(&self.message) && same_type(&starred(&refusal.field)) == same_type(&self.field)
     }
+}
+
+/// Where a type stands in several places, one of them for all.
+fn same_type(field: &str) -> String {
+    let places = [
+        ("tls.peer", "tls.client"),
+        ("spec.template.", "spec."),
+        ("spec.bootstrap.restore.source.object.target", "spec.target"),
+        ("spec.bootstrap.restore.source.object.encryption", "spec.encryption"),
+        ("spec.bootstrap.restore.pod", "spec.pod"),
+    ];
+    places
+        .iter()
+        .fold(field.to_owned(), |field, (place, same)| field.replace(place, same))
 }
 
 /// `a[3].b` with `*` for the index.
@@ -29,14 +42,22 @@ fn starred(field: &str) -> String {
     })
 }
 
-/// Of fields that this project defines. What is Kubernetes' own, inside podTemplate, has no bounds in the schema.
+const DEFINITIONS: [&str; 3] = [
+    include_str!("../../../../crds/etcdclusters.yaml"),
+    include_str!("../../../../crds/etcdbackups.yaml"),
+    include_str!("../../../../crds/etcdbackupschedules.yaml"),
+];
+
+/// Of fields that this project defines. What is Kubernetes' own, inside pods, has no bounds in the schema.
 pub fn demands() -> Vec<Demand> {
-    let definition: Value = serde_yaml_ng::from_str(include_str!("../../../../crds/etcdclusters.yaml")).expect("YAML");
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let mut demands = Vec::new();
-    rules(schema, "", &mut demands);
-    gather(&schema["properties"]["spec"], "spec", &mut demands);
-    // Names are tried by a test of their own.
+    for text in DEFINITIONS {
+        let definition: Value = serde_yaml_ng::from_str(text).expect("YAML");
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        rules(schema, "", &mut demands);
+        gather(&schema["properties"]["spec"], "spec", &mut demands);
+    }
+    // Names, and what never changes, are tried by tests of their own.
     demands.retain(|demand| !demand.field.is_empty());
     demands
 }
@@ -62,7 +83,7 @@ fn is_kubernetes_own(field: &str, name: &str) -> bool {
         "tolerations",
         "topologySpreadConstraints",
     ];
-    field == "spec.podTemplate" && own.contains(&name)
+    (field == "spec.podTemplate" || field.ends_with(".pod")) && own.contains(&name)
 }
 
 fn rules(schema: &Value, field: &str, demands: &mut Vec<Demand>) {

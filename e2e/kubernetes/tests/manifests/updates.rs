@@ -17,9 +17,23 @@ pub const BAD: &[Update] = &[
         field: "spec",
         message: "a member's cluster, serial number and peer URL never change",
     },
+    Update {
+        kind: "EtcdBackup",
+        before: "{}",
+        after: "{retries: 7}",
+        field: "<nil>",
+        message: "a backup is of one cluster in one place for good: make another one",
+    },
 ];
 
 pub const GOOD: &[Update] = &[
+    Update {
+        kind: "EtcdBackupSchedule",
+        before: "{}",
+        after: "{schedule: '@hourly', template: {retries: 7}}",
+        field: "",
+        message: "",
+    },
     Update {
         kind: "EtcdCluster",
         before: "{paused: true}",

@@ -1,15 +1,15 @@
-//! Pods and Jobs that are no members: they copy one volume to another and end.
+//! Pods that are no members: they copy one volume to another, or work for a backup, and end.
 
 use serde_json::{Value, json};
 
 use super::flags::Flags;
 use super::pods::condition;
-use super::{claims_of, items, text};
+use super::{claims_of, items, text, work};
 use crate::world::State;
-use crate::world::api::{Key, kind_named};
+use crate::world::api::Key;
 
 pub fn tick(state: &mut State) {
-    jobs(state);
+    work::jobs(state);
     let pods: Vec<Key> = state.api.of_kind("Pod").map(|(key, _)| key.clone()).collect();
     for key in pods {
         let pod = state.api.objects[&key].clone();
@@ -17,7 +17,10 @@ pub fn tick(state: &mut State) {
         let node = text(&pod, "/spec/nodeName");
         let placed = !node.is_empty() && !state.controls.nodes_down.contains(node);
         if waits && placed && Flags::of(&pod, "").is_none() && volumes_are_free(state, &key, &pod) {
-            copy(state, &key, &pod);
+            match work::request(&pod) {
+                Some(request) => work::run(state, &key, &pod, &request),
+                None => copy(state, &key, &pod),
+            }
         }
     }
 }
@@ -64,30 +67,4 @@ fn copy(state: &mut State, key: &Key, pod: &Value) {
         pod["status"]["phase"] = json!("Succeeded");
         condition(pod, "Ready", false, "PodCompleted", "");
     });
-}
-
-/// One pod per Job.
-fn jobs(state: &mut State) {
-    let jobs: Vec<(Key, Value)> = state
-        .api
-        .of_kind("Job")
-        .map(|(key, job)| (key.clone(), job.clone()))
-        .collect();
-    for (key, job) in jobs {
-        let name = format!("{}-pod", key.name);
-        let pod = state.api.objects.get(&Key::new("Pod", &key.namespace, &name)).cloned();
-        match pod {
-            None if job["metadata"]["deletionTimestamp"].is_null() && job["status"]["succeeded"].is_null() => {
-                let owner = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": key.name, "controller": true,
-                                    "uid": job["metadata"]["uid"]}]);
-                let meta = json!({"name": name, "ownerReferences": owner, "labels": job["spec"]["template"]["metadata"]["labels"]});
-                let pod = json!({"kind": "Pod", "metadata": meta, "spec": job["spec"]["template"]["spec"]});
-                state.api.create(kind_named("Pod"), &key.namespace, pod).expect("a pod");
-            }
-            Some(pod) if text(&pod, "/status/phase") == "Succeeded" => state.api.edit(&key, |job| {
-                job["status"] = json!({"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]});
-            }),
-            _ => {}
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod garbage;
 mod pods;
 mod status;
 mod volumes;
+mod work;
 
 use serde_json::{Value, json};
 
