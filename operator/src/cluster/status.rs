@@ -240,7 +240,11 @@ fn conditions(seen: &Observed, wanted: &Wanted, plan: &Plan, beside: &Beside, be
     all.extend(auth(seen, beside, &of));
     all.extend(backups(seen, &of));
     let space = space::told(seen);
-    all.extend(space.iter().map(|(kind, status, reason, message)| of(*kind, *status, reason, message)));
+    all.extend(
+        space
+            .iter()
+            .map(|(kind, status, reason, message)| of(*kind, *status, reason, message)),
+    );
     all
 }
 

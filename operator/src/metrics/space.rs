@@ -15,9 +15,18 @@ const OUTCOMES: [&str; 2] = ["succeeded", "failed"];
 impl Space {
     pub fn new(registry: &Registry) -> Self {
         let of = |name: &str, help: &str| Opts::new(format!("taffrail_{name}"), help);
-        let nospace = of("cluster_nospace", "1 if a member has reached its quota: nothing can be written");
-        let count = of("defragmentations_total", "EtcdDefragmentations that came to an end, by which");
-        let reclaimed = of("defragmentation_reclaimed_bytes_total", "Bytes that members gave back to their disks");
+        let nospace = of(
+            "cluster_nospace",
+            "1 if a member has reached its quota: nothing can be written",
+        );
+        let count = of(
+            "defragmentations_total",
+            "EtcdDefragmentations that came to an end, by which",
+        );
+        let reclaimed = of(
+            "defragmentation_reclaimed_bytes_total",
+            "Bytes that members gave back to their disks",
+        );
         Self {
             nospace: kept(registry, IntGaugeVec::new(nospace, &CLUSTER)),
             defragmentations: kept(

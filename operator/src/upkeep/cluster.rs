@@ -102,18 +102,27 @@ async fn take(context: &Context, seen: &Observed, remedy: &Remedy) -> Result<boo
         }
         Remedy::Compact(revision) => {
             etcd.compact(&seen.access, &through, *revision).await?;
-            ("Compacted", format!("the quota is reached: revisions before {revision} are given up"))
+            (
+                "Compacted",
+                format!("the quota is reached: revisions before {revision} are given up"),
+            )
         }
         Remedy::Defragment(task) => {
             act::make(context, task).await?;
             (
                 "MakingRoom",
-                format!("the quota is reached: EtcdDefragmentation {} gives back what is free", task.name_any()),
+                format!(
+                    "the quota is reached: EtcdDefragmentation {} gives back what is free",
+                    task.name_any()
+                ),
             )
         }
         Remedy::Disarm(alarm) => {
             etcd.disarm(&seen.access, &through, *alarm).await?;
-            ("SpaceRegained", format!("there is room again: the alarm of {:x} is taken back", alarm.member_id))
+            (
+                "SpaceRegained",
+                format!("there is room again: the alarm of {:x} is taken back", alarm.member_id),
+            )
         }
     };
     context.outlets.events.done(&*seen.cluster, reason, &note).await;

@@ -66,8 +66,7 @@ async fn see(context: &Context, task: &EtcdDefragmentation) -> Result<Option<See
     let namespace = task.namespace().unwrap_or_default();
     let tasks = api(context, &namespace);
     let fresh = tasks.get_opt(&task.name_any()).await?;
-    let open =
-        |one: &EtcdDefragmentation| one.metadata.deletion_timestamp.is_none() && !is_over(one.status.as_ref());
+    let open = |one: &EtcdDefragmentation| one.metadata.deletion_timestamp.is_none() && !is_over(one.status.as_ref());
     let Some(task) = fresh.filter(open) else {
         return Ok(None);
     };
@@ -143,7 +142,10 @@ async fn tell(context: &Context, seen: &Seen, status: &EtcdDefragmentationStatus
             false => events.done(&seen.task, "MemberDone", &note).await,
         }
     }
-    let (namespace, cluster) = (seen.task.namespace().unwrap_or_default(), &seen.task.spec.cluster_ref.name);
+    let (namespace, cluster) = (
+        seen.task.namespace().unwrap_or_default(),
+        &seen.task.spec.cluster_ref.name,
+    );
     metrics.reclaimed(&namespace, cluster, status.reclaimed_bytes - before.reclaimed_bytes);
     if before.phase != status.phase && status.phase != DefragmentationPhase::Running {
         let message = status.message.as_deref().unwrap_or_default();

@@ -38,8 +38,15 @@ pub enum Step {
     Wait(Duration),
     /// What the status says now is enough: look again.
     GoOn,
-    MoveLeader { from: Endpoint, to: u64, why: String },
-    Defragment { member: String, at: Endpoint },
+    MoveLeader {
+        from: Endpoint,
+        to: u64,
+        why: String,
+    },
+    Defragment {
+        member: String,
+        at: Endpoint,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,11 +86,19 @@ fn unhindered(seen: &Seen) -> Result<(&Observed, &Roster), Problem> {
             let message = format!("there is no EtcdCluster {name} in this namespace");
             return Err(Problem::new("ClusterMissing", message));
         }
-        Picture::Unknown => return Err(Problem::new("ClusterUnknown", format!("nobody has looked at {name} yet"))),
+        Picture::Unknown => {
+            return Err(Problem::new(
+                "ClusterUnknown",
+                format!("nobody has looked at {name} yet"),
+            ));
+        }
         Picture::Seen(cluster) => cluster,
     };
     if let Some(other) = &seen.before {
-        return Err(Problem::new("AnotherIsFirst", format!("EtcdDefragmentation {other} is not over yet")));
+        return Err(Problem::new(
+            "AnotherIsFirst",
+            format!("EtcdDefragmentation {other} is not over yet"),
+        ));
     }
     let roster = answering(cluster)?;
     match changing(cluster, roster).or_else(|| unhealthy(cluster, roster)) {
@@ -97,7 +112,10 @@ fn answering(cluster: &Observed) -> Result<&Roster, Problem> {
         return Err(Problem::new("ClusterPaused", "spec.paused of the EtcdCluster is true"));
     }
     if cluster.cluster.spec.replicas == 0 {
-        return Err(Problem::new("ClusterHibernated", "spec.replicas of the EtcdCluster is 0"));
+        return Err(Problem::new(
+            "ClusterHibernated",
+            "spec.replicas of the EtcdCluster is 0",
+        ));
     }
     let roster = cluster.roster.as_ref();
     roster.map_err(|error| Problem::new("NoQuorum", format!("no quorum answers: {error}")))
@@ -205,7 +223,12 @@ fn begin(
     member: &Member,
 ) -> Plan {
     if let Some(step) = hand_over(cluster, roster, member) {
-        tell(seen, &mut status, "MovingLeader", &format!("{} leads, and is the last", member.name()));
+        tell(
+            seen,
+            &mut status,
+            "MovingLeader",
+            &format!("{} leads, and is the last", member.name()),
+        );
         return Plan { status, step };
     }
     status.current = Some(DefragmentingMember {

@@ -67,7 +67,10 @@ fn followers_come_first_and_whoever_is_defragmented_does_not_lead() {
         let members: Vec<&str> = done.iter().map(|one| one.0.as_str()).collect();
         assert_eq!(members, order);
         assert!(done.iter().all(|(member, leader)| member != leader), "{done:?}");
-        assert_eq!((status.phase, status.reclaimed_bytes), (DefragmentationPhase::Succeeded, 9 * GIB));
+        assert_eq!(
+            (status.phase, status.reclaimed_bytes),
+            (DefragmentationPhase::Succeeded, 9 * GIB)
+        );
         assert!(status.completed_at.is_some() && status.conditions[0].status == "True");
     }
 }
@@ -93,7 +96,11 @@ fn members_with_too_little_to_gain_are_left_out_and_told_why() {
     for (thresholds, expected) in table {
         let cluster = seen(3, json!({"replicas": 3, "quota": "8Gi"}));
         let (done, status) = played(cluster, json!({"onlyIf": thresholds}));
-        assert_eq!((done.len(), status.phase), (expected, DefragmentationPhase::Succeeded), "{thresholds}");
+        assert_eq!(
+            (done.len(), status.phase),
+            (expected, DefragmentationPhase::Succeeded),
+            "{thresholds}"
+        );
         let skipped = status.members.iter().filter(|one| one.skipped.is_some()).count();
         assert_eq!(skipped, 3 - expected, "{thresholds}");
     }
@@ -102,9 +109,7 @@ fn members_with_too_little_to_gain_are_left_out_and_told_why() {
 #[test]
 fn it_waits_while_a_member_is_down_or_the_cluster_changes() {
     type Spoil = fn(&mut Observed);
-    let condition = |kind: &str| {
-        json!({"type": kind, "status": "True", "reason": "x", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"})
-    };
+    let condition = |kind: &str| json!({"type": kind, "status": "True", "reason": "x", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
     fn with(seen: &mut Observed, condition: Value) {
         let status = Arc::make_mut(&mut seen.cluster).status.as_mut().unwrap();
         status.conditions.push(serde_json::from_value(condition).unwrap());
@@ -112,12 +117,30 @@ fn it_waits_while_a_member_is_down_or_the_cluster_changes() {
     let table: [(Spoil, &str); 9] = [
         (|seen| down(seen, 2), "MemberUnhealthy"),
         (|seen| lead(seen, usize::MAX - 1), "QuorumAtRisk"),
-        (|seen| seen.roster = Err(EtcdError::NoQuorum("no leader".into())), "NoQuorum"),
-        (|seen| Arc::make_mut(&mut seen.cluster).spec.paused = true, "ClusterPaused"),
-        (|seen| Arc::make_mut(&mut seen.cluster).spec.replicas = 0, "ClusterHibernated"),
-        (|seen| Arc::make_mut(&mut seen.cluster).metadata.generation = Some(2), "ClusterIsChanging"),
-        (|seen| seen.roster.as_mut().unwrap().members[1].is_learner = true, "ClusterIsChanging"),
-        (|seen| drop(seen.roster.as_mut().unwrap().members.pop()), "ClusterIsChanging"),
+        (
+            |seen| seen.roster = Err(EtcdError::NoQuorum("no leader".into())),
+            "NoQuorum",
+        ),
+        (
+            |seen| Arc::make_mut(&mut seen.cluster).spec.paused = true,
+            "ClusterPaused",
+        ),
+        (
+            |seen| Arc::make_mut(&mut seen.cluster).spec.replicas = 0,
+            "ClusterHibernated",
+        ),
+        (
+            |seen| Arc::make_mut(&mut seen.cluster).metadata.generation = Some(2),
+            "ClusterIsChanging",
+        ),
+        (
+            |seen| seen.roster.as_mut().unwrap().members[1].is_learner = true,
+            "ClusterIsChanging",
+        ),
+        (
+            |seen| drop(seen.roster.as_mut().unwrap().members.pop()),
+            "ClusterIsChanging",
+        ),
         (
             |seen| {
                 seen.alarms.push(Alarm {
@@ -157,7 +180,10 @@ fn without_a_cluster_or_behind_another_it_waits() {
     let mut one = of(seen(3, json!({})), json!({}), Value::Null);
     one.before = Some("older".into());
     assert_eq!(reason(&plan(&one)), "AnotherIsFirst");
-    for (picture, expected) in [(Picture::Missing, "ClusterMissing"), (Picture::Unknown, "ClusterUnknown")] {
+    for (picture, expected) in [
+        (Picture::Missing, "ClusterMissing"),
+        (Picture::Unknown, "ClusterUnknown"),
+    ] {
         one.picture = picture;
         assert_eq!(reason(&plan(&one)), expected);
     }
@@ -165,23 +191,31 @@ fn without_a_cluster_or_behind_another_it_waits() {
 
 #[test]
 fn what_was_begun_is_done_again_after_a_crash_and_a_member_that_left_is_not_waited_for() {
-    let current = |name: &str| {
-        json!({"phase": "Running", "current": {"name": name, "beforeBytes": 7, "startedAt": "2026-01-01T03:00:00Z"}})
-    };
+    let current = |name: &str| json!({"phase": "Running", "current": {"name": name, "beforeBytes": 7, "startedAt": "2026-01-01T03:00:00Z"}});
     let again = plan(&of(seen(3, json!({"replicas": 3})), json!({}), current("demo-2")));
-    assert!(matches!(&again.step, Step::Defragment { member, .. } if member == "demo-2"), "{again:?}");
+    assert!(
+        matches!(&again.step, Step::Defragment { member, .. } if member == "demo-2"),
+        "{again:?}"
+    );
     let leads = plan(&of(seen(3, json!({"replicas": 3})), json!({}), current("demo-0")));
     assert!(matches!(leads.step, Step::MoveLeader { .. }), "{leads:?}");
     let gone = plan(&of(seen(3, json!({"replicas": 3})), json!({}), current("demo-9")));
     assert_eq!((gone.step, gone.status.current), (Step::GoOn, None));
-    assert_eq!(gone.status.members[0].skipped.as_deref(), Some("it has left the cluster"));
+    assert_eq!(
+        gone.status.members[0].skipped.as_deref(),
+        Some("it has left the cluster")
+    );
 }
 
 #[test]
 fn a_member_that_refuses_ends_it_and_one_that_is_cut_off_is_asked_again_for_a_while() {
     let begun = |at: &str| {
         let current = json!({"name": "demo-1", "beforeBytes": 9, "startedAt": at});
-        of(seen(3, json!({})), json!({}), json!({"phase": "Running", "current": current}))
+        of(
+            seen(3, json!({})),
+            json!({}),
+            json!({"phase": "Running", "current": current}),
+        )
     };
     let ended = |one: &Seen, error: EtcdError| {
         let outcome = Outcome {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use taffrail_crds::{CAUSE, ClusterRef, DefragmentationThresholds, EtcdCluster, EtcdDefragmentation, EtcdDefragmentationSpec};
+use taffrail_crds::{
+    CAUSE, ClusterRef, DefragmentationThresholds, EtcdCluster, EtcdDefragmentation, EtcdDefragmentationSpec,
+};
 
 use super::plan::is_over;
 use crate::backup::cron::Timetable;
@@ -75,7 +77,10 @@ pub fn is_of(task: &EtcdDefragmentation, cause: &str) -> bool {
 fn superfluous(cluster: &EtcdCluster, all: &[EtcdDefragmentation]) -> Vec<EtcdDefragmentation> {
     let uid = cluster.uid();
     let ours = |one: &&EtcdDefragmentation| {
-        let owned = one.owner_references().iter().any(|owner| Some(&owner.uid) == uid.as_ref());
+        let owned = one
+            .owner_references()
+            .iter()
+            .any(|owner| Some(&owner.uid) == uid.as_ref());
         one.labels().contains_key(CAUSE) && owned && is_over(one.status.as_ref())
     };
     let mut over: Vec<&EtcdDefragmentation> = all.iter().filter(ours).collect();

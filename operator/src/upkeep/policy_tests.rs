@@ -10,7 +10,10 @@ use super::testing::{self, cluster, now};
 
 fn policy(more: Value) -> Value {
     let mut policy = json!({"schedule": "0 3 * * *"});
-    policy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    policy
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     json!({"defragmentation": policy})
 }
 
@@ -29,7 +32,9 @@ fn name_of(time: &str) -> String {
 
 #[test]
 fn one_is_made_at_its_time_with_a_name_that_says_which_it_is() {
-    let made = due(&cluster(policy(json!({"minFreePercent": 30}))), &[over(1)], now()).make.unwrap();
+    let made = due(&cluster(policy(json!({"minFreePercent": 30}))), &[over(1)], now())
+        .make
+        .unwrap();
     assert_eq!(made.name_any(), name_of("2026-01-01T03:00:00Z"));
     assert_eq!(made.spec.only_if.as_ref().unwrap().min_free_percent, Some(30));
     assert_eq!(made.labels()[CAUSE], POLICY);
@@ -47,14 +52,23 @@ fn none_is_made_twice_nor_while_another_is_open_nor_when_nobody_wants_it() {
     assert_eq!(of(policy(json!({})), &[by_hand]), None);
     assert_eq!(of(policy(json!({"suspend": true})), &[]), None);
     assert_eq!(of(policy(json!({"schedule": "at noon"})), &[]), None);
-    assert_eq!(of(policy(json!({"schedule": "0 2 * * *"})), &[]), None, "an hour late is too late");
+    assert_eq!(
+        of(policy(json!({"schedule": "0 2 * * *"})), &[]),
+        None,
+        "an hour late is too late"
+    );
     assert_eq!(of(json!({}), &[]), None);
 }
 
 #[test]
 fn the_newest_three_of_its_own_are_kept() {
     let mut all: Vec<EtcdDefragmentation> = (1..=5).map(over).collect();
-    all.push(testing::task("mine", "2020-01-01T00:00:00Z", json!({}), json!({"phase": "Succeeded"})));
+    all.push(testing::task(
+        "mine",
+        "2020-01-01T00:00:00Z",
+        json!({}),
+        json!({"phase": "Succeeded"}),
+    ));
     let mut other = over(9);
     other.metadata.owner_references.as_mut().unwrap()[0].uid = "uid-of-a-namesake".into();
     all.push(other);

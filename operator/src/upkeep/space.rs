@@ -42,10 +42,20 @@ impl Sizes {
             return Some(format!("{free} bytes are free, less than {least}"));
         }
         let rules = [
-            (thresholds.min_free_percent, percent(free, self.allocated), "of what is allocated is free"),
-            (thresholds.min_quota_percent, percent(self.allocated, quota), "of the quota is allocated"),
+            (
+                thresholds.min_free_percent,
+                percent(free, self.allocated),
+                "of what is allocated is free",
+            ),
+            (
+                thresholds.min_quota_percent,
+                percent(self.allocated, quota),
+                "of the quota is allocated",
+            ),
         ];
-        let short = rules.into_iter().find_map(|(least, is, what)| Some((least?, is, what)).filter(|one| is < one.0.into()));
+        let short = rules
+            .into_iter()
+            .find_map(|(least, is, what)| Some((least?, is, what)).filter(|one| is < one.0.into()));
         short.map(|(least, is, what)| format!("{is} % {what}, less than {least} %"))
     }
 
@@ -84,7 +94,10 @@ pub fn advice(spec: &EtcdClusterSpec, in_use: i64) -> String {
             in_gib(i64::try_from(i128::from(wanted) * 100 / i128::from(VOLUME_PERCENT)).unwrap_or(i64::MAX)),
             in_gib(wanted)
         ),
-        false => format!("remove data: quotas beyond {} make members slow to start", in_gib(QUOTA_BYTES_MAX)),
+        false => format!(
+            "remove data: quotas beyond {} make members slow to start",
+            in_gib(QUOTA_BYTES_MAX)
+        ),
     }
 }
 

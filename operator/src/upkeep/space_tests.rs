@@ -12,7 +12,11 @@ use crate::etcd::{Alarm, AlarmKind};
 
 #[test]
 fn the_quota_in_force_is_the_declared_one_or_that_of_etcd() {
-    let table = [(json!({}), 2 * GIB), (json!({"quota": "4Gi"}), 4 * GIB), (json!({"quota": "0"}), 2 * GIB)];
+    let table = [
+        (json!({}), 2 * GIB),
+        (json!({"quota": "4Gi"}), 4 * GIB),
+        (json!({"quota": "0"}), 2 * GIB),
+    ];
     for (spec, expected) in table {
         assert_eq!(quota_bytes(&cluster(spec).spec), expected);
     }
@@ -22,8 +26,16 @@ fn the_quota_in_force_is_the_declared_one_or_that_of_etcd() {
 fn the_advice_is_a_quota_that_the_volume_has_room_for() {
     let table = [
         (json!({"storage": {"size": "8Gi"}}), 2 * GIB, "set spec.quota to 4Gi"),
-        (json!({"storage": {"size": "20Gi"}, "quota": "4Gi"}), 4 * GIB, "set spec.quota to 8Gi"),
-        (json!({"storage": {"size": "2Gi"}, "quota": "16Mi"}), 16 * MIB, "set spec.quota to 1Gi"),
+        (
+            json!({"storage": {"size": "20Gi"}, "quota": "4Gi"}),
+            4 * GIB,
+            "set spec.quota to 8Gi",
+        ),
+        (
+            json!({"storage": {"size": "2Gi"}, "quota": "16Mi"}),
+            16 * MIB,
+            "set spec.quota to 1Gi",
+        ),
         (
             json!({"storage": {"size": "4Gi"}}),
             2 * GIB,
@@ -48,7 +60,10 @@ fn condition(seen: &Observed, kind: ConditionType) -> Option<(bool, &'static str
 #[test]
 fn status_tells_of_data_that_are_too_many_and_of_a_quota_that_is_reached() {
     let mut one = seen(3, json!({"quota": "4Gi"}));
-    assert!(!condition(&one, ConditionType::SpaceLow).unwrap().0, "a quarter is in use");
+    assert!(
+        !condition(&one, ConditionType::SpaceLow).unwrap().0,
+        "a quarter is in use"
+    );
     assert!(!condition(&one, ConditionType::NoSpace).unwrap().0);
     facts(&mut one, 1).db_size_in_use_bytes = 4 * GIB * 80 / 100 + 1;
     let (low, _, message) = condition(&one, ConditionType::SpaceLow).unwrap();
@@ -67,9 +82,15 @@ fn a_schedule_that_nobody_understands_is_told_of() {
         condition(&seen, ConditionType::DefragmentationScheduled).map(|one| (one.0, one.1))
     };
     assert_eq!(of(json!({"schedule": "@daily"})), Some((true, "Waiting")));
-    assert_eq!(of(json!({"schedule": "@daily", "suspend": true})), Some((false, "Suspended")));
+    assert_eq!(
+        of(json!({"schedule": "@daily", "suspend": true})),
+        Some((false, "Suspended"))
+    );
     assert_eq!(of(json!({"schedule": "at noon"})), Some((false, "InvalidSchedule")));
-    assert_eq!(condition(&seen(1, json!({})), ConditionType::DefragmentationScheduled), None);
+    assert_eq!(
+        condition(&seen(1, json!({})), ConditionType::DefragmentationScheduled),
+        None
+    );
 }
 
 fn full(seen: &mut Observed, at: usize) {
@@ -100,7 +121,10 @@ fn what_is_free_is_given_back_without_touching_the_history() {
     let Remedy::Defragment(made) = remedy(&one, &[], false) else {
         panic!("{:?}", remedy(&one, &[], false));
     };
-    assert_eq!((made.labels_of(CAUSE), made.spec.only_if.is_none()), (NOSPACE.into(), true));
+    assert_eq!(
+        (made.labels_of(CAUSE), made.spec.only_if.is_none()),
+        (NOSPACE.into(), true)
+    );
     assert_eq!(remedy(&one, &[*made], false), Remedy::Wait, "it is under way");
 }
 

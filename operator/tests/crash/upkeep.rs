@@ -99,7 +99,9 @@ pub async fn by_policy() -> Scenario {
             .ok_or("no time")?;
         let minute = |one: &Value| -> i64 {
             let name = one["metadata"]["name"].as_str().unwrap_or_default();
-            name.rsplit_once('-').and_then(|(_, minute)| minute.parse().ok()).unwrap_or(0)
+            name.rsplit_once('-')
+                .and_then(|(_, minute)| minute.parse().ok())
+                .unwrap_or(0)
         };
         let first = all(world).iter().map(minute).min().unwrap_or(0);
         ensure(first > born.as_second() / 60 + 6, all(world))
@@ -119,7 +121,10 @@ pub async fn no_space() -> Scenario {
         lean(world)?;
         let alarms = world.state().histories.last().map_or(1, |last| last.alarms.len());
         ensure(alarms == 0, alarms)?;
-        ensure(condition(world, "NoSpace")["status"] == "False", condition(world, "NoSpace"))
+        ensure(
+            condition(world, "NoSpace")["status"] == "False",
+            condition(world, "NoSpace"),
+        )
     };
     to_members(3, "no space", |world| fill_up(world, GIB / 4), end).await
 }
@@ -128,9 +133,15 @@ pub async fn too_much() -> Scenario {
     let end = |world: &World| {
         succeeded(0)(world)?;
         let low = condition(world, "SpaceLow");
-        let told = low["message"].as_str().unwrap_or_default().contains("set spec.quota to 4Gi");
+        let told = low["message"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("set spec.quota to 4Gi");
         ensure(low["status"] == "True" && told, low)?;
-        ensure(condition(world, "NoSpace")["status"] == "True", condition(world, "NoSpace"))
+        ensure(
+            condition(world, "NoSpace")["status"] == "True",
+            condition(world, "NoSpace"),
+        )
     };
     to_members(3, "too much", |world| fill_up(world, 2 * GIB), end).await
 }

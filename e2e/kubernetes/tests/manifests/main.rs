@@ -33,7 +33,10 @@ async fn every_bad_manifest_is_refused_with_its_field_and_reason() {
 #[tokio::test]
 async fn every_good_manifest_is_taken() {
     let definitions = Definitions::install().await;
-    for row in [rules::GOOD, backups::GOOD, defragmentations::GOOD].into_iter().flatten() {
+    for row in [rules::GOOD, backups::GOOD, defragmentations::GOOD]
+        .into_iter()
+        .flatten()
+    {
         definitions.taken(row).await;
     }
     for row in updates::GOOD {
