@@ -4,36 +4,36 @@
 //! says what became of it by another ([`Outcome`]) in its termination message. It needs no right in Kubernetes.
 //! Who writes the pods and hears them is in [`backups`] and [`schedules`].
 
+mod acts;
+pub mod backups;
 mod check;
+pub(crate) mod conditions;
+pub(crate) mod cron;
 mod failure;
 mod fetch;
 mod finish;
-mod keys;
-pub mod manifest;
-mod pack;
-pub mod places;
-mod acts;
-pub mod backups;
-pub(crate) mod conditions;
-pub(crate) mod cron;
 mod heard;
 mod jobs;
+mod keys;
+pub mod manifest;
 mod members;
 pub mod needs;
+mod pack;
+pub mod places;
 pub mod pods;
 pub mod progress;
 mod prune;
 pub mod request;
 pub mod retention;
 pub mod run;
+pub mod schedules;
 mod snapshot;
 pub mod store;
+mod summary;
 mod take;
 #[cfg(test)]
 mod testing;
 mod unpack;
-pub mod schedules;
-mod summary;
 
 pub use failure::{Failure, Reason};
 pub use request::{Outcome, Request};
