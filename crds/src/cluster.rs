@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tls::is_false;
-use crate::{Bootstrap, EtcdClusterStatus, PodTemplate, Storage, Tls};
+use crate::{Bootstrap, DefragmentationPolicy, EtcdClusterStatus, PodTemplate, Storage, Tls};
 
 /// An etcd cluster, kept as it is declared.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -80,6 +80,9 @@ pub struct EtcdClusterSpec {
     /// When old revisions go. Absent: clients compact, as kube-apiserver does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compaction: Option<Compaction>,
+    /// When members give free space back to their disks. Absent: only when an EtcdDefragmentation asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defragmentation: Option<DefragmentationPolicy>,
     #[serde(default)]
     pub pod_template: PodTemplate,
     #[serde(default)]

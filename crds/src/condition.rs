@@ -23,6 +23,12 @@ pub enum ConditionType {
     AuthReady,
     /// The newest backup is there and not too old. Only for clusters of which backups are made.
     BackupReady,
+    /// A member raised the alarm NOSPACE: nothing can be written.
+    NoSpace,
+    /// The data, without what defragmentation gives back, are close to the quota.
+    SpaceLow,
+    /// Defragmentations are made by the schedule. Only where one is declared.
+    DefragmentationScheduled,
     /// Nothing is done: `spec.paused`.
     Paused,
 }
@@ -38,6 +44,9 @@ impl ConditionType {
             Self::StorageResizing => "StorageResizing",
             Self::AuthReady => "AuthReady",
             Self::BackupReady => "BackupReady",
+            Self::NoSpace => "NoSpace",
+            Self::SpaceLow => "SpaceLow",
+            Self::DefragmentationScheduled => "DefragmentationScheduled",
             Self::Paused => "Paused",
         }
     }

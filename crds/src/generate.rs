@@ -3,7 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdMember};
+use crate::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember};
 
 /// A kind, where its YAML is.
 pub struct Kind {
@@ -12,7 +12,7 @@ pub struct Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         file: "etcdclusters.yaml",
         definition: EtcdCluster::crd,
@@ -28,6 +28,10 @@ pub const KINDS: [Kind; 4] = [
     Kind {
         file: "etcdbackupschedules.yaml",
         definition: EtcdBackupSchedule::crd,
+    },
+    Kind {
+        file: "etcddefragmentations.yaml",
+        definition: EtcdDefragmentation::crd,
     },
 ];
 

@@ -33,3 +33,5 @@ pub const WORK_OF: &str = "etcd.taffrail.dev/work-of";
 pub const WORK: &str = "etcd.taffrail.dev/work";
 /// Beside [`WORK_OF`]: the first Job of its kind is 1; the next is made only if nobody heard how the one before ended.
 pub const ROUND: &str = "etcd.taffrail.dev/round";
+/// On an EtcdDefragmentation that nobody asked for: `policy` or `nospace`.
+pub const CAUSE: &str = "etcd.taffrail.dev/cause";

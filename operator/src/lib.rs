@@ -22,3 +22,4 @@ pub mod secrets;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod upkeep;

@@ -1,6 +1,7 @@
 //! What the operator counts and measures, for Prometheus.
 
 mod backups;
+mod space;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use taffrail_crds::{ConditionType, EtcdCluster};
 
 pub use backups::BackupFigures;
 use backups::Backups;
+use space::Space;
 
 const CLUSTER: [&str; 2] = ["namespace", "cluster"];
 /// Seconds; a look takes milliseconds, a step that waits for etcd up to some seconds.
@@ -38,6 +40,7 @@ struct Inner {
     phase: IntGaugeVec,
     expiry: GaugeVec,
     backups: Backups,
+    space: Space,
     /// Series by cluster, so that they go with it.
     shown: Mutex<BTreeSet<Series>>,
 }
@@ -72,6 +75,7 @@ impl Default for Metrics {
             ),
             expiry: expiry(&registry),
             backups: Backups::new(&registry),
+            space: Space::new(&registry),
             duration: duration(&registry),
             failures: counter(
                 &registry,
@@ -109,10 +113,12 @@ impl Metrics {
     pub fn show(&self, cluster: &EtcdCluster) {
         let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
         let status = cluster.status.clone().unwrap_or_default();
-        let quorum = status
-            .conditions
-            .iter()
-            .any(|one| one.type_ == ConditionType::Available.name() && one.status == "True");
+        let holds = |kind: ConditionType| {
+            let mut all = status.conditions.iter();
+            all.any(|one| one.type_ == kind.name() && one.status == "True")
+        };
+        let quorum = holds(ConditionType::Available);
+        self.0.space.show(&namespace, &name, holds(ConditionType::NoSpace));
         let numbers = [
             (&self.0.members, status.replicas),
             (&self.0.ready, status.ready_replicas),
@@ -166,6 +172,16 @@ impl Metrics {
         self.0.backups.show(namespace, cluster, figures);
     }
 
+    /// A defragmentation came to its end.
+    pub fn defragmented(&self, namespace: &str, cluster: &str, succeeded: bool) {
+        self.0.space.defragmented(namespace, cluster, succeeded);
+    }
+
+    /// Members gave so many bytes back to their disks.
+    pub fn reclaimed(&self, namespace: &str, cluster: &str, bytes: i64) {
+        self.0.space.reclaimed(namespace, cluster, bytes);
+    }
+
     /// A backup came to a bad end.
     pub fn backup_failed(&self, namespace: &str, cluster: &str, reason: &str) {
         self.0.backups.failed(namespace, cluster, reason);
@@ -175,6 +191,7 @@ impl Metrics {
     pub fn forget(&self, namespace: &str, name: &str) {
         self.replace(namespace, name, Vec::new());
         self.0.backups.forget(namespace, name);
+        self.0.space.forget(namespace, name);
         let inner = &self.0;
         for gauge in [
             &inner.members,

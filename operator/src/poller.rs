@@ -38,6 +38,11 @@ impl Watchlist {
         self.all().remove(key);
     }
 
+    /// How members let the operator in; none before the first look at the cluster.
+    pub fn access(&self, key: &Key) -> Option<Access> {
+        self.all().get(key).map(|watched| watched.access.clone())
+    }
+
     fn all(&self) -> MutexGuard<'_, BTreeMap<Key, Watched>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

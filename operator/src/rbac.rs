@@ -24,7 +24,7 @@ const fn rule(group: &'static str, resources: &'static [&'static str], verbs: &'
 }
 
 /// In the namespaces of clusters: all of them, or those that are watched.
-pub const RULES: [Rule; 15] = [
+pub const RULES: [Rule; 16] = [
     // An acknowledgement of data loss is taken off the cluster once it was made use of.
     rule(
         "etcd.taffrail.dev",
@@ -43,6 +43,12 @@ pub const RULES: [Rule; 15] = [
         &["get", "list", "watch", "create", "delete"],
     ),
     rule("etcd.taffrail.dev", &["etcdbackupschedules"], &["get", "list", "watch"]),
+    // A policy makes defragmentations, and deletes those that nobody needs to look at any longer.
+    rule(
+        "etcd.taffrail.dev",
+        &["etcddefragmentations"],
+        &["get", "list", "watch", "create", "delete"],
+    ),
     rule(
         "etcd.taffrail.dev",
         &[
@@ -50,6 +56,7 @@ pub const RULES: [Rule; 15] = [
             "etcdmembers/status",
             "etcdbackups/status",
             "etcdbackupschedules/status",
+            "etcddefragmentations/status",
         ],
         &["patch"],
     ),

@@ -3,6 +3,7 @@
 mod controller;
 mod kinds;
 mod others;
+mod upkeep;
 
 use std::sync::Arc;
 

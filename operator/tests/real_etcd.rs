@@ -16,6 +16,10 @@ impl Drop for Running {
 }
 
 fn start(directory: &std::path::Path, port: u16) -> Running {
+    start_with(directory, port, &[])
+}
+
+fn start_with(directory: &std::path::Path, port: u16, more: &[&str]) -> Running {
     let program = std::env::var("MEMBER_PROGRAM").expect("MEMBER_PROGRAM names an etcd");
     let url = |offset: u16| format!("http://127.0.0.1:{}", port + offset);
     let args = [
@@ -32,6 +36,7 @@ fn start(directory: &std::path::Path, port: u16) -> Running {
     for (flag, value) in &args {
         command.arg(flag).arg(value);
     }
+    command.args(more);
     Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
@@ -131,4 +136,65 @@ async fn authentication(client: &EtcdClient, through: &[Endpoint]) {
     client.disable_auth(&root("b"), through).await.unwrap();
     client.disable_auth(&root("b"), through).await.unwrap();
     assert_eq!(client.auth_enabled(&root("b"), through).await, Ok(false));
+}
+
+/// What a stock etcd keeps until it is told otherwise, and a Taffrail takes back by itself.
+#[tokio::test]
+#[ignore = "needs a real etcd"]
+async fn a_quota_that_was_reached_is_freed_by_compaction_defragmentation_and_disarming() {
+    use taffrail_operator::etcd::AlarmKind;
+    let directory = tempfile::tempdir().unwrap();
+    let port = std::env::var("MEMBER_PORT").map_or(23790, |port| port.parse().unwrap()) + 10;
+    let _running = start_with(directory.path(), port, &["--quota-backend-bytes=16777216"]);
+    let client = EtcdClient::default();
+    until_ready(&client, &format!("http://127.0.0.1:{}", port + 2)).await;
+    let at = Endpoint {
+        url: format!("http://127.0.0.1:{port}"),
+        server_name: String::new(),
+    };
+    let (anybody, through) = (Access::default(), [at.clone()]);
+    fill(&at.url).await;
+    let full = client.facts(&anybody, &at).await.unwrap();
+    let alarms = client.alarms(&anybody, &through).await.unwrap();
+    assert!(alarms.iter().any(|one| one.kind == AlarmKind::NoSpace), "{full:?}");
+
+    let revision = full.revision - 1000;
+    client.compact(&anybody, &through, revision).await.unwrap();
+    client.compact(&anybody, &through, revision).await.unwrap();
+    client.defragment(&anybody, &at, Duration::from_secs(60)).await.unwrap();
+    let lean = client.facts(&anybody, &at).await.unwrap();
+    println!("{} bytes, {} after it", full.db_size_bytes, lean.db_size_bytes);
+    assert!(lean.db_size_bytes < full.db_size_bytes * 9 / 10);
+    for alarm in alarms {
+        client.disarm(&anybody, &through, alarm).await.unwrap();
+    }
+    assert_eq!(client.alarms(&anybody, &through).await, Ok(vec![]));
+    assert!(put(&mut connected(&at.url).await, 1).await.is_ok());
+}
+
+type Kv = taffrail_proto::etcdserverpb::kv_client::KvClient<tonic::transport::Channel>;
+
+async fn connected(url: &str) -> Kv {
+    Kv::connect(url.to_owned()).await.unwrap()
+}
+
+async fn put(kv: &mut Kv, bytes: usize) -> Result<(), tonic::Status> {
+    let request = taffrail_proto::etcdserverpb::PutRequest {
+        key: b"k".as_slice().into(),
+        value: vec![b'v'; bytes].into(),
+        ..Default::default()
+    };
+    kv.put(request).await.map(drop)
+}
+
+/// One key is written until no more is taken.
+async fn fill(url: &str) {
+    let mut kv = connected(url).await;
+    for _ in 0..8000 {
+        if let Err(status) = put(&mut kv, 8192).await {
+            assert!(status.message().contains("database space exceeded"), "{status}");
+            return;
+        }
+    }
+    panic!("64 MB were taken with a quota of 16 MB");
 }

@@ -7,8 +7,8 @@
 mod acts;
 pub mod backups;
 mod check;
-mod conditions;
-mod cron;
+pub(crate) mod conditions;
+pub(crate) mod cron;
 mod failure;
 mod fetch;
 mod finish;

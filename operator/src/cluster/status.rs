@@ -15,6 +15,7 @@ use super::plan::{Phase, Plan, Step, cannot_come_back, capacity_is_behind, is_ou
 use super::wanted::Wanted;
 use crate::context::Context;
 use crate::names::CLIENT_PORT;
+use crate::upkeep::space;
 
 /// Seconds without a quorum after which it is called lost.
 const PATIENCE_SECONDS: i64 = 60;
@@ -238,6 +239,12 @@ fn conditions(seen: &Observed, wanted: &Wanted, plan: &Plan, beside: &Beside, be
     all.extend(certificates(seen, &of));
     all.extend(auth(seen, beside, &of));
     all.extend(backups(seen, &of));
+    let space = space::told(seen);
+    all.extend(
+        space
+            .iter()
+            .map(|(kind, status, reason, message)| of(*kind, *status, reason, message)),
+    );
     all
 }
 

@@ -22,12 +22,12 @@ impl Door {
         ClusterClient::with_interceptor(self.channel, self.token)
     }
 
-    pub(super) fn kv(self) -> KvClient<Carried> {
-        KvClient::with_interceptor(self.channel, self.token)
-    }
-
     pub(super) fn maintenance(self) -> MaintenanceClient<Carried> {
         MaintenanceClient::with_interceptor(self.channel, self.token)
+    }
+
+    pub(super) fn kv(self) -> KvClient<Carried> {
+        KvClient::with_interceptor(self.channel, self.token)
     }
 
     pub(super) fn auth(self) -> AuthClient<Carried> {

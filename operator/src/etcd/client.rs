@@ -1,5 +1,6 @@
 //! The real [`Etcd`]: gRPC for what etcd has a service for, HTTP for the rest.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,10 @@ use taffrail_proto::etcdserverpb::*;
 
 use super::calls::Ask;
 use super::channels::{Channels, Door};
-use super::{Access, Alarm, ClientTls, Downgrade, Endpoint, Etcd, EtcdError, MemberFacts, Roster, convert, http};
+use super::{
+    Access, AccessChange, Alarm, ClientTls, Downgrade, Endpoint, Etcd, EtcdError, MemberFacts, Permission, Roster,
+    convert, http,
+};
 
 /// Longest time that one member is given for one answer, connecting included.
 pub const DEADLINE: Duration = Duration::from_secs(5);
@@ -275,6 +279,50 @@ impl Etcd for EtcdClient {
             Err(EtcdError::Tls(_)) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    async fn defragment(&self, access: &Access, member: &Endpoint, patience: Duration) -> Result<(), EtcdError> {
+        let patient = Self::new(patience);
+        let call = async |door: Door, request| door.maintenance().defragment(request).await;
+        let done = patient.at(access, member, DefragmentRequest {}, call).await;
+        done.map(drop).map_err(|failure| failure.error)
+    }
+
+    async fn compact(&self, access: &Access, through: &[Endpoint], revision: i64) -> Result<(), EtcdError> {
+        let call = async |door: Door, request| door.kv().compact(request).await;
+        let compact = CompactionRequest {
+            revision,
+            physical: false,
+        };
+        let done = self.any(access, through, Ask::Anybody, compact, call).await;
+        unless(done, "mvcc: required revision has been compacted")
+    }
+
+    async fn user(
+        &self,
+        access: &Access,
+        through: &[Endpoint],
+        name: &str,
+    ) -> Result<Option<BTreeSet<String>>, EtcdError> {
+        self.roles_of_user(access, through, name).await
+    }
+
+    async fn role(
+        &self,
+        access: &Access,
+        through: &[Endpoint],
+        name: &str,
+    ) -> Result<Option<BTreeSet<Permission>>, EtcdError> {
+        self.permissions_of_role(access, through, name).await
+    }
+
+    async fn change_access(
+        &self,
+        access: &Access,
+        through: &[Endpoint],
+        change: &AccessChange,
+    ) -> Result<(), EtcdError> {
+        self.change(access, through, change).await
     }
 }
 

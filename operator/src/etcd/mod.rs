@@ -3,6 +3,7 @@
 //! Enters: where a member is and how to get in. Leaves: what it said, or why it could not be asked. No call here is
 //! repeated by itself: whoever calls looks again first.
 
+mod access;
 mod calls;
 mod channels;
 mod client;
@@ -11,8 +12,12 @@ mod data;
 mod http;
 mod refusal;
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use async_trait::async_trait;
 
+pub use access::{AccessChange, Permission, PermissionKind};
 pub use client::EtcdClient;
 pub use data::{Counted, DataError, Hashed, Snapshot};
 
@@ -186,4 +191,51 @@ pub trait Etcd: Send + Sync {
     /// Whether a TLS handshake with `tls` succeeds there and a request gets through: what a rotation of authorities
     /// waits for. `url` may be a client or a peer URL.
     async fn trusts(&self, tls: &ClientTls, at: &Endpoint) -> Result<bool, EtcdError>;
+
+    /// Maintenance.Defragment of one member, which a stock etcd answers nobody during. `patience` instead of the usual
+    /// deadline.
+    async fn defragment(&self, access: &Access, member: &Endpoint, patience: Duration) -> Result<(), EtcdError> {
+        let _ = (access, member, patience);
+        Err(unsupported())
+    }
+    /// KV.Compact; a revision that was compacted before counts as done.
+    async fn compact(&self, access: &Access, through: &[Endpoint], revision: i64) -> Result<(), EtcdError> {
+        let _ = (access, through, revision);
+        Err(unsupported())
+    }
+    /// Roles that the user has; none if there is no such user.
+    async fn user(
+        &self,
+        access: &Access,
+        through: &[Endpoint],
+        name: &str,
+    ) -> Result<Option<BTreeSet<String>>, EtcdError> {
+        let _ = (access, through, name);
+        Err(unsupported())
+    }
+    /// Permissions of the role; none if there is no such role.
+    async fn role(
+        &self,
+        access: &Access,
+        through: &[Endpoint],
+        name: &str,
+    ) -> Result<Option<BTreeSet<Permission>>, EtcdError> {
+        let _ = (access, through, name);
+        Err(unsupported())
+    }
+    /// Changes users and roles. What is gone already counts as removed; what is there already is told.
+    async fn change_access(
+        &self,
+        access: &Access,
+        through: &[Endpoint],
+        change: &AccessChange,
+    ) -> Result<(), EtcdError> {
+        let _ = (access, through, change);
+        Err(unsupported())
+    }
+}
+
+/// For those who stand in for etcd in tests and know less than it.
+fn unsupported() -> EtcdError {
+    EtcdError::Refused("not known here".into())
 }

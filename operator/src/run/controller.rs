@@ -15,7 +15,9 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
-use taffrail_crds::{CLUSTER, EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdMember, MANAGED_BY, MANAGER};
+use taffrail_crds::{
+    CLUSTER, EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, MANAGED_BY, MANAGER,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
@@ -81,11 +83,18 @@ impl Work {
                 stop.clone(),
             ));
             running.spawn(others::keep::<EtcdBackupSchedule>(
-                context,
-                namespace,
+                context.clone(),
+                namespace.clone(),
                 many,
                 stop.clone(),
             ));
+            running.spawn(others::keep::<EtcdDefragmentation>(
+                context.clone(),
+                namespace.clone(),
+                many,
+                stop.clone(),
+            ));
+            running.spawn(others::keep::<EtcdCluster>(context, namespace, many, stop.clone()));
         }
         let beside = [self.clone().poll(words), self.clone().sweep(stores)];
         let beside: Vec<_> = beside.into_iter().map(tokio::spawn).collect();

@@ -7,7 +7,7 @@ use kube::Client;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use kube::core::NamespaceResourceScope;
 use serde::de::DeserializeOwned;
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdMember, KINDS, yaml_of};
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, KINDS, yaml_of};
 
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -27,6 +27,7 @@ pub async fn wait(client: &Client, namespaces: &[Option<String>]) {
         listed::<EtcdMember>(&scoped(client, namespace.as_deref())).await;
         listed::<EtcdBackup>(&scoped(client, namespace.as_deref())).await;
         listed::<EtcdBackupSchedule>(&scoped(client, namespace.as_deref())).await;
+        listed::<EtcdDefragmentation>(&scoped(client, namespace.as_deref())).await;
     }
 }
 

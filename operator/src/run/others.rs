@@ -44,7 +44,7 @@ pub trait Kept:
 }
 
 /// One that cannot be decoded does not stop the others.
-type Guarded<K> = DeserializeGuard<K>;
+pub(super) type Guarded<K> = DeserializeGuard<K>;
 
 impl Kept for EtcdBackup {
     fn reconcile(object: Arc<Self>, context: Arc<Context>) -> BoxFuture<'static, Result<Action, Error>> {

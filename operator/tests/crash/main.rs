@@ -14,6 +14,7 @@ mod losses;
 mod rights;
 mod security;
 mod show;
+mod upkeep;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -74,4 +75,11 @@ scenarios! {
     a_suspended_schedule_makes_nothing = backups::suspended;
     a_schedule_that_is_none_makes_nothing = backups::nonsense;
     backups_outlive_their_schedule = backups::schedule_deleted;
+
+    members_are_defragmented_one_at_a_time_and_none_while_it_leads = upkeep::by_hand;
+    one_alone_is_defragmented_too = upkeep::of_one;
+    a_defragmentation_waits_until_a_lost_member_is_replaced = upkeep::after_repair;
+    a_policy_makes_defragmentations_and_forgets_old_ones = upkeep::by_policy;
+    a_cluster_that_reached_its_quota_is_freed = upkeep::no_space;
+    data_that_are_too_large_stay_and_are_told_of = upkeep::too_much;
 }

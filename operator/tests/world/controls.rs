@@ -111,6 +111,14 @@ impl World {
             .insert(taffrail_operator::etcd::Alarm { member_id, kind });
     }
 
+    /// Bytes that every member has allocated and uses, and what is left of them once history is compacted away.
+    pub fn fill(&self, allocated: i64, in_use: i64, live: i64) {
+        let mut state = self.state();
+        let history = state.histories.last_mut().expect("a cluster");
+        history.sizes = history.members.keys().map(|id| (*id, (allocated, in_use))).collect();
+        history.live_bytes = live;
+    }
+
     /// A Secret with texts.
     pub fn secret(&self, name: &str, data: &[(&str, &str)]) {
         let data: serde_json::Map<_, _> = data

@@ -11,9 +11,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::runtime::controller::Action;
 use serde::de::DeserializeOwned;
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster};
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation};
 use taffrail_operator::backup::{backups, schedules};
 use taffrail_operator::context::Context;
+use taffrail_operator::upkeep;
 
 use super::api::client;
 use super::{FakeEtcd, Incarnation, Moment, Summary, World};
@@ -72,11 +73,27 @@ impl Life {
         }
     }
 
-    /// Reconciles every EtcdCluster, EtcdBackup and EtcdBackupSchedule once. False if it died over it.
+    /// Reconciles every EtcdCluster, EtcdDefragmentation, EtcdBackup and EtcdBackupSchedule once. False if it died over it.
     pub async fn pass(&self, world: &World) -> bool {
         for cluster in all::<EtcdCluster>(world, "EtcdCluster") {
             let name = cluster.metadata.name.clone().unwrap_or_default();
             let work = (self.reconcile)(Arc::new(cluster), self.context.clone());
+            if !self.lived_through(world, &name, work).await {
+                return false;
+            }
+        }
+        // Of others it would only be read that there is nothing to do.
+        let kept = |one: &EtcdCluster| one.spec.defragmentation.is_some() || is_without_space(one);
+        for cluster in all::<EtcdCluster>(world, "EtcdCluster").into_iter().filter(kept) {
+            let name = cluster.metadata.name.clone().unwrap_or_default();
+            let work = plainly(upkeep::cluster::reconcile(Arc::new(cluster), self.context.clone()));
+            if !self.lived_through(world, &name, work).await {
+                return false;
+            }
+        }
+        for task in all::<EtcdDefragmentation>(world, "EtcdDefragmentation") {
+            let name = task.metadata.name.clone().unwrap_or_default();
+            let work = plainly(upkeep::defragmentation::reconcile(Arc::new(task), self.context.clone()));
             if !self.lived_through(world, &name, work).await {
                 return false;
             }
@@ -115,6 +132,12 @@ impl Life {
         }
         true
     }
+}
+
+fn is_without_space(cluster: &EtcdCluster) -> bool {
+    let conditions = cluster.status.iter().flat_map(|status| &status.conditions);
+    let mut of_space = conditions.filter(|one| one.type_ == "NoSpace");
+    of_space.any(|one| one.status == "True")
 }
 
 fn plainly<E: Display>(

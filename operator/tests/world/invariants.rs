@@ -286,6 +286,24 @@ pub fn roster_changed(state: &mut State, history: usize, what: &str) {
     }
 }
 
+/// A member stands still while it is defragmented: the others must do without it.
+pub fn defragmented(state: &mut State, history: usize, id: u64) {
+    let one = &state.histories[history];
+    let voters = one.voters().count();
+    if voters > 1 && one.leader == Some(id) {
+        state.violated(format!("{id:x} is defragmented while it leads"));
+    }
+    let one = &state.histories[history];
+    let runs = |id: u64| {
+        let mut all = state.processes.values();
+        all.any(|process| process.history == history && process.member_id == id)
+    };
+    let away = one.voters().filter(|(other, _)| !runs(*other)).count();
+    if away > 0 && !state.memory.several_operators {
+        state.violated(format!("{id:x} is defragmented while {away} members are away"));
+    }
+}
+
 fn one_process_per_volume(state: &mut State) {
     let mut seen = BTreeMap::new();
     let mut twice = Vec::new();

@@ -36,13 +36,20 @@ pub struct Definitions {
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     include_str!("../../../../crds/etcdclusters.yaml"),
     include_str!("../../../../crds/etcdmembers.yaml"),
     include_str!("../../../../crds/etcdbackups.yaml"),
     include_str!("../../../../crds/etcdbackupschedules.yaml"),
+    include_str!("../../../../crds/etcddefragmentations.yaml"),
 ];
-const KINDS: [&str; 4] = ["EtcdCluster", "EtcdMember", "EtcdBackup", "EtcdBackupSchedule"];
+const KINDS: [&str; 5] = [
+    "EtcdCluster",
+    "EtcdMember",
+    "EtcdBackup",
+    "EtcdBackupSchedule",
+    "EtcdDefragmentation",
+];
 
 impl Definitions {
     pub async fn install() -> Self {
@@ -183,6 +190,7 @@ fn filled_in(kind: &str, spec: Value) -> Value {
     let backup = json!({"clusterRef": {"name": "a"}, "target": {"volume": {"claimName": "shelf"}}});
     let mut whole = match kind {
         "EtcdBackup" => backup,
+        "EtcdDefragmentation" => json!({"clusterRef": {"name": "a"}}),
         "EtcdBackupSchedule" => json!({"schedule": "@daily", "template": backup}),
         _ => return spec,
     };

@@ -3,6 +3,7 @@
 
 mod backups;
 mod bounds;
+mod defragmentations;
 mod dry_run;
 mod rules;
 mod schema;
@@ -15,7 +16,8 @@ use dry_run::{Definitions, Refusal, Row};
 async fn every_bad_manifest_is_refused_with_its_field_and_reason() {
     let definitions = Definitions::install().await;
     let mut said = Vec::new();
-    for row in rules::BAD.iter().chain(bounds::BAD).chain(backups::BAD) {
+    let tables = [rules::BAD, bounds::BAD, backups::BAD, defragmentations::BAD];
+    for row in tables.into_iter().flatten() {
         said.extend(definitions.refused(row).await);
     }
     for row in updates::BAD {
@@ -31,7 +33,10 @@ async fn every_bad_manifest_is_refused_with_its_field_and_reason() {
 #[tokio::test]
 async fn every_good_manifest_is_taken() {
     let definitions = Definitions::install().await;
-    for row in rules::GOOD.iter().chain(backups::GOOD) {
+    for row in [rules::GOOD, backups::GOOD, defragmentations::GOOD]
+        .into_iter()
+        .flatten()
+    {
         definitions.taken(row).await;
     }
     for row in updates::GOOD {

@@ -42,10 +42,11 @@ fn starred(field: &str) -> String {
     })
 }
 
-const DEFINITIONS: [&str; 3] = [
+const DEFINITIONS: [&str; 4] = [
     include_str!("../../../../crds/etcdclusters.yaml"),
     include_str!("../../../../crds/etcdbackups.yaml"),
     include_str!("../../../../crds/etcdbackupschedules.yaml"),
+    include_str!("../../../../crds/etcddefragmentations.yaml"),
 ];
 
 /// Of fields that this project defines. What is Kubernetes' own, inside pods, has no bounds in the schema.

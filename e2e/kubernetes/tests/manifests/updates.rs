@@ -24,6 +24,13 @@ pub const BAD: &[Update] = &[
         field: "<nil>",
         message: "a backup is of one cluster in one place for good: make another one",
     },
+    Update {
+        kind: "EtcdDefragmentation",
+        before: "{}",
+        after: "{timeoutSeconds: 7}",
+        field: "<nil>",
+        message: "a defragmentation is what it was asked to be: make another one",
+    },
 ];
 
 pub const GOOD: &[Update] = &[

@@ -21,6 +21,7 @@ mod volumes;
 #[cfg(test)]
 mod tests;
 
+pub use leave::hand_over;
 pub use quorum::{Health, cannot_come_back};
 pub use recover::kept_name;
 pub use roll::is_outdated;

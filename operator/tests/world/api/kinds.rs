@@ -16,7 +16,7 @@ use k8s_openapi::api::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdMember};
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember};
 
 #[derive(Debug)]
 pub struct Kind {
@@ -81,6 +81,7 @@ kinds! {
     "cert-manager.io" "v1" "certificates" "Certificate" true true untyped;
     "etcd.taffrail.dev" "v1alpha1" "etcdclusters" "EtcdCluster" true true typed::<EtcdCluster>;
     "etcd.taffrail.dev" "v1alpha1" "etcdmembers" "EtcdMember" true true typed::<EtcdMember>;
+    "etcd.taffrail.dev" "v1alpha1" "etcddefragmentations" "EtcdDefragmentation" true true typed::<EtcdDefragmentation>;
     "etcd.taffrail.dev" "v1alpha1" "etcdbackups" "EtcdBackup" true true typed::<EtcdBackup>;
     "etcd.taffrail.dev" "v1alpha1" "etcdbackupschedules" "EtcdBackupSchedule" true true typed::<EtcdBackupSchedule>;
 }

@@ -1,6 +1,7 @@
 //! The operator's side of it: the trait `Etcd`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use taffrail_operator::etcd::{
@@ -8,7 +9,7 @@ use taffrail_operator::etcd::{
 };
 
 use super::super::kubelet::Process;
-use super::super::{Incarnation, State, World};
+use super::super::{Incarnation, State, World, invariants};
 use super::network::{host_of, in_touch};
 use super::raft::has_quorum;
 use super::{changes, handshake};
@@ -18,6 +19,9 @@ pub struct FakeEtcd {
     pub world: World,
     pub incarnation: Arc<Incarnation>,
 }
+
+/// There is history to be compacted.
+const REVISIONS_BEFORE: i64 = 2000;
 
 type Answer<T> = Result<T, EtcdError>;
 
@@ -192,9 +196,9 @@ fn facts(state: &State, process: &Process) -> MemberFacts {
         raft_term: history.term,
         raft_index: entries as u64,
         raft_applied_index: entries as u64,
-        revision: entries as i64,
-        db_size_bytes: 20_480,
-        db_size_in_use_bytes: 16_384,
+        revision: entries as i64 + REVISIONS_BEFORE,
+        db_size_bytes: history.size(process.member_id).0,
+        db_size_in_use_bytes: history.size(process.member_id).1,
         errors: lost.into_iter().chain(alarm).collect(),
         storage_version: history.minor.map(|minor| format!("3.{minor}.0")).unwrap_or_default(),
     }
@@ -403,6 +407,31 @@ impl Etcd for FakeEtcd {
             Err(reason)
         };
         self.incarnation.call(&self.world, "authenticate", false, call).await
+    }
+
+    async fn defragment(&self, access: &Access, member: &Endpoint, _: Duration) -> Answer<()> {
+        let call = |state: &mut State| {
+            let process = let_in(state, access, member)?;
+            invariants::defragmented(state, process.history, process.member_id);
+            let history = &mut state.histories[process.history];
+            let in_use = history.size(process.member_id).1;
+            history.sizes.insert(process.member_id, (in_use, in_use));
+            Ok(())
+        };
+        let what = format!("defragment {}", member.url);
+        self.incarnation.call(&self.world, &what, true, call).await
+    }
+
+    async fn compact(&self, access: &Access, through: &[Endpoint], revision: i64) -> Answer<()> {
+        let act = |state: &mut State, process: &Process| {
+            with_quorum(state, process)?;
+            let history = &mut state.histories[process.history];
+            let live = history.live_bytes;
+            history.sizes.values_mut().for_each(|size| size.1 = live);
+            Ok(())
+        };
+        self.through(access, through, (&format!("compact {revision}"), How::Write), act)
+            .await
     }
 
     async fn trusts(&self, tls: &ClientTls, at: &Endpoint) -> Answer<bool> {

@@ -42,6 +42,10 @@ pub struct History {
     pub alarms: BTreeSet<Alarm>,
     pub auth: bool,
     pub root_password: Option<String>,
+    /// Bytes allocated and in use by member, if a test filled them.
+    pub sizes: BTreeMap<u64, (i64, i64)>,
+    /// What is in use once history is compacted away.
+    pub live_bytes: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +67,11 @@ impl History {
             .iter()
             .filter(|(_, member)| !member.is_learner)
             .map(|(id, member)| (*id, member))
+    }
+
+    /// Bytes that a member has allocated and uses.
+    pub fn size(&self, id: u64) -> (i64, i64) {
+        self.sizes.get(&id).copied().unwrap_or((20_480, 20_480))
     }
 
     pub fn quorum(&self) -> usize {
