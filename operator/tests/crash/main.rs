@@ -11,6 +11,7 @@ mod changes;
 mod ends;
 mod growth;
 mod losses;
+mod restores;
 mod rights;
 mod security;
 mod show;
@@ -75,6 +76,15 @@ scenarios! {
     a_suspended_schedule_makes_nothing = backups::suspended;
     a_schedule_that_is_none_makes_nothing = backups::nonsense;
     backups_outlive_their_schedule = backups::schedule_deleted;
+
+    a_cluster_begins_with_a_backup = restores::from_a_backup;
+    a_cluster_waits_for_the_backup_it_begins_with = restores::of_a_schedule;
+    a_restore_that_fails_is_tried_until_it_is_given_up = restores::failing;
+    another_declaration_follows_a_restore_that_was_given_up = restores::given_up_and_changed;
+    a_cluster_that_was_restored_is_never_restored_again = restores::once;
+    a_living_cluster_goes_back_and_its_volumes_stay = restores::rolled_back;
+    a_cluster_of_one_without_quorum_goes_back = restores::rolled_back_from_ruins;
+    a_roll_back_without_its_backup_stops_nothing = restores::refused;
 
     members_are_defragmented_one_at_a_time_and_none_while_it_leads = upkeep::by_hand;
     one_alone_is_defragmented_too = upkeep::of_one;

@@ -76,6 +76,8 @@ pub struct Stored {
     pub schedule: Option<String>,
     pub cluster_uid: String,
     pub taken_at: Timestamp,
+    /// What clients had written.
+    pub log: Vec<u64>,
 }
 
 impl World {

@@ -79,13 +79,20 @@ impl History {
     }
 }
 
-/// UID of the EtcdCluster that a pod belongs to.
-pub fn owner(pod: &Value) -> String {
-    let label = pod["metadata"]["labels"][taffrail_crds::CLUSTER_UID].as_str();
-    let owner = items(pod, "/metadata/ownerReferences")
-        .first()
-        .map(|owner| text(owner, "/uid"));
-    label.or(owner).unwrap_or_default().to_owned()
+/// UID of the EtcdCluster that an object belongs to: by its label, or up the line of its owners.
+pub fn owner(state: &State, object: &Value) -> String {
+    if let Some(label) = object["metadata"]["labels"][taffrail_crds::CLUSTER_UID].as_str() {
+        return label.to_owned();
+    }
+    let Some(owner) = items(object, "/metadata/ownerReferences").first() else {
+        return String::new();
+    };
+    let uid = text(owner, "/uid");
+    let mut objects = state.api.objects.values();
+    match objects.find(|one| text(one, "/metadata/uid") == uid) {
+        Some(above) if text(owner, "/kind") != "EtcdCluster" => self::owner(state, above),
+        _ => uid.to_owned(),
+    }
 }
 
 /// What readiness probes find: it runs, is in the roster and knows a leader.
@@ -99,7 +106,7 @@ pub fn is_ready(state: &State, pod_uid: &str) -> bool {
 }
 
 /// FNV-1a: IDs that are made of URLs.
-pub(super) fn hash(parts: &[String]) -> u64 {
+pub fn hash(parts: &[String]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use taffrail_crds::{Artifact, Verification};
 use taffrail_operator::backup::request::{Check, HOPELESS, Outcome, Prune, REQUEST, Request, Take};
 
-use super::{items, text};
+use super::{items, restore, text};
 use crate::world::api::{Key, kind_named};
 use crate::world::{State, Stored};
 
@@ -84,6 +84,9 @@ pub fn run(state: &mut State, key: &Key, pod: &Value, request: &Request) {
         state.violated(format!("{} mounts the Secret {missing}, which is not there", key.name));
         return;
     }
+    if matches!(request, Request::Finish(_)) {
+        return restore::run(state, key, pod);
+    }
     let outcome = outcome(state, request);
     let code = match &outcome {
         Outcome::Failed { hopeless: true, .. } => HOPELESS,
@@ -100,6 +103,7 @@ pub fn run(state: &mut State, key: &Key, pod: &Value, request: &Request) {
     });
 }
 
+/// The first Secret that a pod waits for in vain.
 fn missing_secret(state: &State, key: &Key, pod: &Value) -> Option<String> {
     let named = items(pod, "/spec/volumes")
         .iter()
@@ -138,6 +142,7 @@ fn taken(state: &mut State, take: &Take) -> Outcome {
         schedule: take.origin.schedule.clone(),
         cluster_uid: take.origin.cluster_uid.clone(),
         taken_at: state.now,
+        log: log_of(state, &take.origin.cluster_uid),
     };
     let taken_at = state.bucket.entry(key.clone()).or_insert(stored).taken_at;
     let twice = state
@@ -157,6 +162,12 @@ fn taken(state: &mut State, take: &Take) -> Outcome {
         ..Artifact::default()
     };
     Outcome::Taken { artifact }
+}
+
+/// What was acknowledged up to now.
+fn log_of(state: &State, cluster_uid: &str) -> Vec<u64> {
+    let history = state.histories.iter().rev().find(|one| one.owner == cluster_uid);
+    history.map_or_else(Vec::new, |one| one.log[..one.acknowledged].to_vec())
 }
 
 fn checked(state: &mut State, check: &Check) -> Outcome {
