@@ -84,6 +84,7 @@ scenarios! {
     a_cluster_that_was_restored_is_never_restored_again = restores::once;
     a_living_cluster_goes_back_and_its_volumes_stay = restores::rolled_back;
     a_cluster_of_one_without_quorum_goes_back = restores::rolled_back_from_ruins;
+    a_cluster_with_a_password_goes_back_and_keeps_it = restores::rolled_back_with_a_password;
     a_roll_back_without_its_backup_stops_nothing = restores::refused;
 
     members_are_defragmented_one_at_a_time_and_none_while_it_leads = upkeep::by_hand;

@@ -207,6 +207,38 @@ pub async fn rolled_back_from_ruins() -> Scenario {
         .await
 }
 
+/// The backup has the password of its time; the declared one is root's again in the end.
+pub async fn rolled_back_with_a_password() -> Scenario {
+    let old = crate::security::password().await;
+    let ask = |world: &World| {
+        shelf(world);
+        backup(world, "");
+    };
+    let made = old
+        .then(&production(), "backup", ask, phases(&[("Succeeded", 1)]))
+        .await;
+    let change = |world: &World| world.change("Secret", "root", json!({"stringData": {"password": "new"}}));
+    let changed = made
+        .then(&production(), "another password", change, has_password("new"))
+        .await;
+    let end = |world: &World| {
+        went_back(3)(world)?;
+        has_password("new")(world)
+    };
+    changed.then(&production(), "roll-back", go_back("one"), end).await
+}
+
+fn has_password(password: &'static str) -> impl Fn(&World) -> End + Send + Sync + 'static {
+    move |world| {
+        let state = world.state();
+        let last = state.histories.last().ok_or("no cluster")?;
+        ensure(
+            last.auth && last.root_password.as_deref() == Some(password),
+            &last.root_password,
+        )
+    }
+}
+
 /// There is no such backup: the cluster goes on, and says so.
 pub async fn refused() -> Scenario {
     let begin = backed_up(1).await;

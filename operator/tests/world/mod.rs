@@ -78,6 +78,8 @@ pub struct Stored {
     pub taken_at: Timestamp,
     /// What clients had written.
     pub log: Vec<u64>,
+    pub root_password: Option<String>,
+    pub auth: bool,
 }
 
 impl World {

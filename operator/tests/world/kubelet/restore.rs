@@ -9,7 +9,7 @@ use super::pods::status;
 use super::{Data, claims_of, items, text};
 use crate::world::api::Key;
 use crate::world::etcd::{History, Member, hash};
-use crate::world::{State, invariants};
+use crate::world::{State, Stored, invariants};
 
 /// How each container ended: its name, exit code and last words.
 type Ends = Vec<(&'static str, i32, String)>;
@@ -60,8 +60,8 @@ fn work(state: &mut State, key: &Key, pod: &Value) -> Ends {
     if state.disks[&disk].data.is_some() {
         return vec![("fetch", 0, said(&nothing)), ("restore", 1, "no snapshot there".into())];
     }
-    let log = state.bucket[&fetch.key].log.clone();
-    fill(state, key, pod, &disk, log);
+    let stored = state.bucket[&fetch.key].clone();
+    fill(state, key, pod, &disk, stored);
     let fetched = Outcome::Fetched {
         artifact: fetch.artifact,
         snapshot_bytes: 20_480,
@@ -87,14 +87,14 @@ fn fetch(pod: &Value) -> Fetch {
 }
 
 /// A cluster of one with the backup's data, which nobody runs yet.
-fn fill(state: &mut State, key: &Key, pod: &Value, disk: &str, log: Vec<u64>) {
+fn fill(state: &mut State, key: &Key, pod: &Value, disk: &str, stored: Stored) {
     let words = items(pod, "/spec/initContainers/1/args")
         .iter()
         .filter_map(Value::as_str);
     let flags: BTreeMap<&str, &str> = words.filter_map(|word| word.split_once('=')).collect();
     let (url, token) = (flags["--initial-advertise-peer-urls"], flags["--initial-cluster-token"]);
     let id = hash(&[url.to_owned(), token.to_owned()]);
-    let entries = log.len();
+    let entries = stored.log.len();
     let member = Member {
         peer_urls: vec![url.to_owned()],
         ..Member::default()
@@ -104,7 +104,9 @@ fn fill(state: &mut State, key: &Key, pod: &Value, disk: &str, log: Vec<u64>) {
         owner: token.to_owned(),
         members: [(id, member)].into(),
         acknowledged: entries,
-        log,
+        log: stored.log,
+        root_password: stored.root_password,
+        auth: stored.auth,
         ..History::default()
     });
     let history = state.histories.len() - 1;

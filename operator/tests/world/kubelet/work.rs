@@ -137,12 +137,18 @@ fn outcome(state: &mut State, request: &Request) -> Outcome {
 fn taken(state: &mut State, take: &Take) -> Outcome {
     let key = format!("{}.snap.zst", take.key);
     assert!(!take.members.is_empty(), "somebody has to be asked");
+    let mut histories = state.histories.iter().rev();
+    let history = histories
+        .find(|one| one.owner == take.origin.cluster_uid)
+        .expect("it was founded");
     let stored = Stored {
         backup_uid: take.origin.backup_uid.clone(),
         schedule: take.origin.schedule.clone(),
         cluster_uid: take.origin.cluster_uid.clone(),
         taken_at: state.now,
-        log: log_of(state, &take.origin.cluster_uid),
+        log: history.log[..history.acknowledged].to_vec(),
+        root_password: history.root_password.clone(),
+        auth: history.auth,
     };
     let taken_at = state.bucket.entry(key.clone()).or_insert(stored).taken_at;
     let twice = state
@@ -162,12 +168,6 @@ fn taken(state: &mut State, take: &Take) -> Outcome {
         ..Artifact::default()
     };
     Outcome::Taken { artifact }
-}
-
-/// What was acknowledged up to now.
-fn log_of(state: &State, cluster_uid: &str) -> Vec<u64> {
-    let history = state.histories.iter().rev().find(|one| one.owner == cluster_uid);
-    history.map_or_else(Vec::new, |one| one.log[..one.acknowledged].to_vec())
 }
 
 fn checked(state: &mut State, check: &Check) -> Outcome {
