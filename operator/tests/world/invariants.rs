@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use taffrail_operator::etcd::AccessChange;
 
 use super::State;
 use super::api::{Key, Seen};
@@ -301,6 +302,29 @@ pub fn defragmented(state: &mut State, history: usize, id: u64) {
     let away = one.voters().filter(|(other, _)| !runs(*other)).count();
     if away > 0 && !state.memory.several_operators {
         state.violated(format!("{id:x} is defragmented while {away} members are away"));
+    }
+}
+
+/// Whatever is changed in etcd is written down as kept before: only then its end is noticed.
+pub fn access_changed(state: &mut State, history: usize, change: &AccessChange) {
+    let (kind, name) = match change {
+        AccessChange::AddUser { name, .. }
+        | AccessChange::DeleteUser { name }
+        | AccessChange::ChangePassword { name, .. }
+        | AccessChange::GrantRole { user: name, .. }
+        | AccessChange::RevokeRole { user: name, .. } => ("users", name),
+        AccessChange::AddRole { name }
+        | AccessChange::DeleteRole { name }
+        | AccessChange::Grant { role: name, .. }
+        | AccessChange::Revoke { role: name, .. } => ("roles", name),
+    };
+    let owner = &state.histories[history].owner;
+    let mut clusters = state.api.of_kind("EtcdCluster");
+    let cluster = clusters.find(|(_, one)| text(one, "/metadata/uid") == owner);
+    let kept = cluster.map(|(_, one)| super::kubelet::items(one, &format!("/status/access/{kind}")).to_vec());
+    let is_kept = kept.iter().flatten().any(|one| text(one, "/name") == name);
+    if !is_kept && !state.memory.several_operators {
+        state.violated(format!("{}, and nothing says that it is kept", change.words()));
     }
 }
 
