@@ -318,14 +318,17 @@ pub fn access_changed(state: &mut State, history: usize, change: &AccessChange) 
         | AccessChange::Grant { role: name, .. }
         | AccessChange::Revoke { role: name, .. } => ("roles", name),
     };
+    if !is_kept(state, history, kind, name) && !state.memory.several_operators {
+        state.violated(format!("{}, and nothing says that it is kept", change.words()));
+    }
+}
+
+fn is_kept(state: &State, history: usize, kind: &str, name: &str) -> bool {
     let owner = &state.histories[history].owner;
     let mut clusters = state.api.of_kind("EtcdCluster");
     let cluster = clusters.find(|(_, one)| text(one, "/metadata/uid") == owner);
-    let kept = cluster.map(|(_, one)| super::kubelet::items(one, &format!("/status/access/{kind}")).to_vec());
-    let is_kept = kept.iter().flatten().any(|one| text(one, "/name") == name);
-    if !is_kept && !state.memory.several_operators {
-        state.violated(format!("{}, and nothing says that it is kept", change.words()));
-    }
+    let entries = cluster.map(|(_, one)| super::kubelet::items(one, &format!("/status/access/{kind}")).to_vec());
+    entries.iter().flatten().any(|one| text(one, "/name") == name)
 }
 
 fn one_process_per_volume(state: &mut State) {
