@@ -43,10 +43,9 @@ pub fn change(history: &mut History, change: AccessChange) -> Result<(), EtcdErr
         }
         AccessChange::DeleteRole { name } => {
             history.roles.remove(&name);
-            history
-                .users
-                .values_mut()
-                .for_each(|user| drop(user.roles.remove(&name)));
+            for user in history.users.values_mut() {
+                user.roles.remove(&name);
+            }
         }
         AccessChange::Grant { role, permission } => {
             let all = history.roles.get_mut(&role).ok_or_else(no_role)?;

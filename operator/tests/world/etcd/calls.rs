@@ -460,7 +460,7 @@ impl Etcd for FakeEtcd {
     async fn change_access(&self, access: &Access, through: &[Endpoint], change: &AccessChange) -> Answer<()> {
         let act = |state: &mut State, process: &Process| {
             with_quorum(state, process)?;
-            invariants::access_changed(state, process.history, change);
+            invariants::access_changed(state, change);
             super::change(&mut state.histories[process.history], change.clone())
         };
         self.through(access, through, (&change.words(), How::Write), act).await
