@@ -152,3 +152,40 @@ pub fn of_etcd(error: &EtcdError) -> Problem {
     };
     Problem::new(reason, format!("etcd: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn of(spec: Value, status: Value) -> Result<Era, &'static str> {
+        let mut cluster = crate::testing::cluster();
+        cluster.spec = serde_json::from_value(spec).unwrap();
+        cluster.status = serde_json::from_value(status).unwrap();
+        era(&cluster).map_err(|problem| problem.reason)
+    }
+
+    #[test]
+    fn an_era_is_one_cluster_id_and_one_recovery() {
+        let era = |recovery: Option<&str>| Era {
+            cluster_id: "c1".into(),
+            recovery: recovery.map(str::to_owned),
+        };
+        assert_eq!(of(json!({}), json!({"clusterId": "c1"})), Ok(era(None)));
+        let recovery =
+            |phase: &str| json!({"clusterId": "c1", "recovery": {"survivor": "a-0", "phase": phase, "started": "t"}});
+        assert_eq!(of(json!({}), recovery("Done")), Ok(era(Some("t"))));
+        assert_eq!(of(json!({}), recovery("Forcing")), Err("ClusterIsChanging"));
+    }
+
+    #[test]
+    fn nothing_is_kept_in_an_etcd_that_does_not_stay_or_is_not_there() {
+        let here = json!({"clusterId": "c1"});
+        assert_eq!(of(json!({"paused": true}), here.clone()), Err("ClusterPaused"));
+        assert_eq!(of(json!({"replicas": 0}), here), Err("ClusterHibernated"));
+        assert_eq!(of(json!({}), json!({})), Err("ClusterUnknown"));
+        let back = json!({"clusterId": "c1", "rollBack": {"phase": "Stopping", "to": "b"}});
+        assert_eq!(of(json!({}), back), Err("ClusterIsChanging"));
+    }
+}

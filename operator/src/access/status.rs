@@ -144,3 +144,69 @@ async fn warn<K: Declared>(context: &Context, object: &K, told: &Told) {
             .await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use taffrail_crds::EtcdRole;
+
+    use super::*;
+
+    fn role(status: Value) -> EtcdRole {
+        let meta = json!({"name": "app", "namespace": "ns", "generation": 2});
+        let spec = json!({"clusterRef": {"name": "a"}});
+        let head = "etcd.taffrail.dev/v1alpha1";
+        let role = json!({"apiVersion": head, "kind": "EtcdRole", "metadata": meta, "spec": spec, "status": status});
+        serde_json::from_value(role).unwrap()
+    }
+
+    fn kept(made: bool, auth: bool) -> Told {
+        Told::Kept {
+            era: Era {
+                cluster_id: "c1".into(),
+                recovery: None,
+            },
+            made,
+            password_hash: Some("d".into()),
+            problem: None,
+            auth,
+        }
+    }
+
+    fn reason(status: &AccessStatus) -> (&str, &str) {
+        let ready = &status.conditions[0];
+        (ready.status.as_str(), ready.reason.as_str())
+    }
+
+    #[test]
+    fn without_authentication_it_is_ready_and_says_so() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(
+            reason(&status(&role(Value::Null), &kept(true, true), now)),
+            ("True", "Kept")
+        );
+        let without = status(&role(Value::Null), &kept(true, false), now);
+        assert_eq!(reason(&without), ("True", "AuthDisabled"));
+    }
+
+    #[test]
+    fn what_was_made_is_remembered_while_something_stands_in_the_way() {
+        let now = Timestamp::UNIX_EPOCH;
+        let made = status(&role(Value::Null), &kept(true, true), now);
+        assert_eq!(
+            (made.cluster_id.as_deref(), made.password_hash.as_deref()),
+            (Some("c1"), Some("d"))
+        );
+        let role = role(serde_json::to_value(&made).unwrap());
+        let told = status(&role, &Told::Unready(Problem::new("ClusterPaused", "x")), now);
+        assert_eq!(
+            (told.cluster_id.as_deref(), reason(&told)),
+            (Some("c1"), ("False", "ClusterPaused"))
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_made_is_not_said_to_be() {
+        let told = status(&role(Value::Null), &kept(false, true), Timestamp::UNIX_EPOCH);
+        assert_eq!((told.cluster_id, told.password_hash), (None, None));
+    }
+}
