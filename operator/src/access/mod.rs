@@ -6,8 +6,10 @@
 //! nobody's, and nobody here touches it.
 
 mod claim;
+mod content;
 mod declared;
 mod gates;
+mod make;
 mod password;
 mod place;
 mod reconcile;

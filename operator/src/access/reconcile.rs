@@ -1,8 +1,6 @@
 //! One EtcdUser or EtcdRole: whose the name is, what etcd has, what has to change, what came of it.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +10,14 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use super::claim::{Claim, Others, claim, held};
+use super::content::Content;
 use super::declared::Declared;
+use super::make::make;
 use super::place::{self, Era, Place};
 use super::record;
 use super::status::{self, Told};
 use crate::cluster::Error;
 use crate::context::Context;
-use crate::etcd::AccessChange;
 use crate::poller::Key;
 use crate::problem::Problem;
 
@@ -26,31 +25,6 @@ use crate::problem::Problem;
 const LOOKS_MAX: usize = 6;
 /// etcd's own, which the EtcdCluster keeps.
 const ROOT: &str = "root";
-
-/// What etcd has of a kind, and how it comes to what is declared.
-pub trait Content: Declared {
-    /// What etcd has.
-    type Found: Send + Sync;
-
-    fn is_there(context: &Context, place: &Place, name: &str) -> impl Future<Output = Result<bool, Error>> + Send;
-    fn read(context: &Context, place: &Place, object: &Self)
-    -> impl Future<Output = Result<Self::Found, Error>> + Send;
-    /// Pure. `fresh`: it was never made in this etcd, as far as is known.
-    fn plan(object: &Self, found: &Self::Found, fresh: bool) -> Plan;
-}
-
-/// What is done, and what is true afterwards.
-#[derive(Default)]
-pub struct Plan {
-    pub changes: Vec<AccessChange>,
-    /// What keeps it from being as declared even then.
-    pub problem: Option<Problem>,
-    /// It is in etcd afterwards, and is what the object says it is.
-    pub made: bool,
-    pub password_hash: Option<String>,
-    /// The Secret is another than before: what changes is no drift.
-    pub declared_anew: bool,
-}
 
 enum Next {
     Again,
@@ -154,67 +128,6 @@ async fn keep<K: Content>(context: &Context, place: &Place, object: &K) -> Resul
     // What was just made is told before it is looked at once more: a second look must not make it anew.
     status::write(context, object, &told).await?;
     Ok(Next::Again)
-}
-
-/// Makes the changes; false if meanwhile it is not this object's any more.
-async fn make<K: Content>(context: &Context, place: &Place, object: &K, plan: &Plan) -> Result<bool, Error> {
-    let _gate = context.outlets.gates.enter(&place.key).await;
-    if !is_still(context, place, object).await? {
-        return Ok(false);
-    }
-    let mut done = Vec::new();
-    let mut failed = None;
-    for change in &plan.changes {
-        match context.etcd.change_access(&place.access, &place.through, change).await {
-            Ok(()) => done.push(change.words()),
-            Err(error) => {
-                failed = Some(error);
-                break;
-            }
-        }
-    }
-    tell(context, place, object, plan, &done).await;
-    failed.map_or(Ok(true), |error| Err(error.into()))
-}
-
-/// Whoever takes names off the record does it behind the same gate.
-async fn is_still<K: Declared>(context: &Context, place: &Place, object: &K) -> Result<bool, Error> {
-    let Some(cluster) = place::cluster(context, &place.key).await? else {
-        return Ok(false);
-    };
-    let mine = object.entry();
-    let record = record::of(&cluster);
-    let same = cluster.uid() == place.cluster.uid();
-    Ok(same && record::holder(&record, K::KIND, &mine.name).is_some_and(|holder| holder.uid == mine.uid))
-}
-
-async fn tell<K: Declared + Debug>(context: &Context, place: &Place, object: &K, plan: &Plan, done: &[String]) {
-    if done.is_empty() {
-        return;
-    }
-    let drifted = !plan.declared_anew && status::was_kept(object, place);
-    let note = done.join("; ");
-    let (events, (namespace, cluster)) = (&context.outlets.events, &place.key);
-    tracing::info!(
-        namespace,
-        cluster,
-        kind = K::KIND.word(),
-        object = object.name_any(),
-        drifted,
-        note,
-        "access"
-    );
-    match drifted {
-        true => {
-            let note = format!("it was changed by somebody else: {note}");
-            events.warn(object, "DriftRepaired", &note).await;
-        }
-        false => events.done(object, "AccessChanged", &note).await,
-    }
-    context
-        .outlets
-        .metrics
-        .access_changed(namespace, cluster, K::KIND.word(), drifted);
 }
 
 /// Namespace and name of the cluster that an object is about.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use taffrail_crds::{EtcdRole, RolePermission, RolePermissionType};
 
+use super::content::{Content, Plan};
 use super::declared::Declared;
 use super::place::Place;
-use super::reconcile::{Content, Plan};
 use crate::cluster::Error;
 use crate::context::Context;
 use crate::etcd::{AccessChange, Permission, PermissionKind};

@@ -8,9 +8,9 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use taffrail_crds::AccessStatus;
 
+use super::content::Plan;
 use super::declared::Declared;
 use super::place::{Era, Place};
-use super::reconcile::Plan;
 use crate::backup::conditions::set;
 use crate::cluster::Error;
 use crate::context::Context;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use taffrail_crds::EtcdUser;
 
+use super::content::{Content, Plan};
 use super::declared::Declared;
 use super::password::{self, Password};
 use super::place::Place;
-use super::reconcile::{Content, Plan};
 use crate::cluster::Error;
 use crate::context::Context;
 use crate::etcd::AccessChange;
@@ -56,63 +56,68 @@ impl Content for EtcdUser {
     }
 
     fn plan(user: &Self, found: &Found, fresh: bool) -> Plan {
-        let name = user.name_in_etcd();
         let before = user.told().and_then(|status| status.password_hash.clone());
-        let (password, hash, mut problem) = match &found.password {
-            Ok(Some(password)) => (Some(Some(password.text.clone())), Some(password.digest.clone()), None),
-            Ok(None) => (Some(None), None, None),
-            Err(problem) => (None, before, Some(problem.clone())),
+        let password_hash = match &found.password {
+            Ok(password) => password.as_ref().map(|password| password.digest.clone()),
+            Err(_) => before.clone(),
         };
-        let (mut changes, mut made) = (Vec::new(), true);
-        let granted = match (&found.roles, password) {
-            // Of what it was made of nothing is known: it may have another password, or none.
-            (Some(_), Some(password)) if fresh => {
-                changes.push(AccessChange::DeleteUser { name: name.clone() });
-                changes.push(AccessChange::AddUser {
-                    name: name.clone(),
-                    password,
-                });
-                Some(BTreeSet::new())
-            }
-            (Some(roles), password) => {
-                made = !fresh;
-                changes.extend(surplus(user, roles));
-                if let (Some(Some(password)), false) = (password, found.in_force) {
-                    let name = name.clone();
-                    changes.push(AccessChange::ChangePassword { name, password });
-                }
-                Some(roles.clone())
-            }
-            (None, Some(password)) => {
-                changes.push(AccessChange::AddUser {
-                    name: name.clone(),
-                    password,
-                });
-                Some(BTreeSet::new())
-            }
-            (None, None) => None,
-        };
-        made &= granted.is_some();
-        if let Some(granted) = granted {
-            let roles = ungranted(user, Some(&granted)).filter(|role| !found.absent.contains(role));
-            let user = &name;
-            changes.extend(roles.map(|role| AccessChange::GrantRole {
-                user: user.clone(),
-                role,
-            }));
-        }
-        if problem.is_none() && !found.absent.is_empty() {
-            problem = Some(role_missing(&found.absent));
-        }
-        let anew = user.told().is_some_and(|status| status.password_hash != hash);
         Plan {
-            changes,
-            problem,
-            made,
-            password_hash: hash,
-            declared_anew: anew,
+            changes: changes(user, found, fresh),
+            problem: problem(found),
+            made: found.password.is_ok() || (found.roles.is_some() && !fresh),
+            declared_anew: before != password_hash,
+            password_hash,
         }
     }
+}
+
+fn changes(user: &EtcdUser, found: &Found, fresh: bool) -> Vec<AccessChange> {
+    let delete = AccessChange::DeleteUser {
+        name: user.name_in_etcd(),
+    };
+    match (&found.roles, &found.password) {
+        (None, Err(_)) => Vec::new(),
+        (None, Ok(password)) => anew(user, found, password.as_ref()),
+        // Of what it was made of nothing is known: it may have another password, or none.
+        (Some(_), Ok(password)) if fresh => {
+            let anew = anew(user, found, password.as_ref());
+            std::iter::once(delete).chain(anew).collect()
+        }
+        (Some(roles), password) => {
+            let another = password.as_ref().ok().and_then(Option::as_ref);
+            let another = another
+                .filter(|_| !found.in_force)
+                .map(|password| AccessChange::ChangePassword {
+                    name: user.name_in_etcd(),
+                    password: password.text.clone(),
+                });
+            let surplus = surplus(user, roles).into_iter();
+            surplus.chain(another).chain(grants(user, found, Some(roles))).collect()
+        }
+    }
+}
+
+fn anew(user: &EtcdUser, found: &Found, password: Option<&Password>) -> Vec<AccessChange> {
+    let add = AccessChange::AddUser {
+        name: user.name_in_etcd(),
+        password: password.map(|password| password.text.clone()),
+    };
+    std::iter::once(add).chain(grants(user, found, None)).collect()
+}
+
+fn grants(user: &EtcdUser, found: &Found, granted: Option<&BTreeSet<String>>) -> Vec<AccessChange> {
+    let there = ungranted(user, granted).filter(|role| !found.absent.contains(role));
+    let grant = |role| AccessChange::GrantRole {
+        user: user.name_in_etcd(),
+        role,
+    };
+    there.map(grant).collect()
+}
+
+/// The password's first: without it there may be no user.
+fn problem(found: &Found) -> Option<Problem> {
+    let absent = (!found.absent.is_empty()).then(|| role_missing(&found.absent));
+    found.password.as_ref().err().cloned().or(absent)
 }
 
 /// A Secret that was written anew may hold the same password: then nothing changes, and nobody has to log in again.

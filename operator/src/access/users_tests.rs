@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use taffrail_crds::EtcdUser;
 
+use super::content::{Content, Plan};
 use super::password::Password;
-use super::reconcile::{Content, Plan};
 use super::users::Found;
 use crate::etcd::AccessChange;
 use crate::problem::Problem;
