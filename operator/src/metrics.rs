@@ -1,5 +1,6 @@
 //! What the operator counts and measures, for Prometheus.
 
+mod access;
 mod backups;
 mod space;
 
@@ -14,6 +15,7 @@ use prometheus::{
 };
 use taffrail_crds::{ConditionType, EtcdCluster};
 
+use access::Access;
 pub use backups::BackupFigures;
 use backups::Backups;
 use space::Space;
@@ -41,6 +43,7 @@ struct Inner {
     expiry: GaugeVec,
     backups: Backups,
     space: Space,
+    access: Access,
     /// Series by cluster, so that they go with it.
     shown: Mutex<BTreeSet<Series>>,
 }
@@ -76,6 +79,7 @@ impl Default for Metrics {
             expiry: expiry(&registry),
             backups: Backups::new(&registry),
             space: Space::new(&registry),
+            access: Access::new(&registry),
             duration: duration(&registry),
             failures: counter(
                 &registry,
@@ -182,6 +186,11 @@ impl Metrics {
         self.0.space.reclaimed(namespace, cluster, bytes);
     }
 
+    /// A user or role in etcd was brought to what is declared; `drifted`: somebody else had changed it.
+    pub fn access_changed(&self, namespace: &str, cluster: &str, kind: &str, drifted: bool) {
+        self.0.access.changed(namespace, cluster, kind, drifted);
+    }
+
     /// A backup came to a bad end.
     pub fn backup_failed(&self, namespace: &str, cluster: &str, reason: &str) {
         self.0.backups.failed(namespace, cluster, reason);
@@ -192,6 +201,7 @@ impl Metrics {
         self.replace(namespace, name, Vec::new());
         self.0.backups.forget(namespace, name);
         self.0.space.forget(namespace, name);
+        self.0.access.forget(namespace, name);
         let inner = &self.0;
         for gauge in [
             &inner.members,

@@ -6,6 +6,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod access;
 mod backups;
 mod changes;
 mod ends;
@@ -93,4 +94,18 @@ scenarios! {
     a_policy_makes_defragmentations_and_forgets_old_ones = upkeep::by_policy;
     a_cluster_that_reached_its_quota_is_freed = upkeep::no_space;
     data_that_are_too_large_stay_and_are_told_of = upkeep::too_much;
+
+    a_user_and_its_role_are_made = access::declared;
+    a_user_waits_for_its_role = access::without_its_role;
+    a_user_gets_its_role_when_it_comes = access::with_its_role;
+    what_may_be_done_changes = access::changed;
+    another_password_in_the_secret_is_the_new_one = access::another_password;
+    a_secret_that_was_written_anew_changes_no_password = access::same_password;
+    a_user_and_a_role_whose_objects_go_are_removed = access::deleted;
+    a_user_that_is_to_stay_stays_and_is_kept_no_more = access::retained;
+    what_was_changed_by_hand_is_put_back = access::drifted;
+    a_user_that_nobody_declared_is_left_alone = access::foreign;
+    a_user_that_nobody_declared_is_taken_over_on_demand = access::adopted;
+    of_two_that_declare_one_name_the_elder_has_it = access::rivals;
+    what_was_made_in_another_era_is_made_anew = access::another_era;
 }

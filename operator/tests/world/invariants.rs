@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use taffrail_operator::etcd::AccessChange;
 
 use super::State;
 use super::api::{Key, Seen};
@@ -334,6 +335,31 @@ pub fn defragmented(state: &mut State, history: usize, id: u64) {
     if away > 0 && !state.memory.several_operators {
         state.violated(format!("{id:x} is defragmented while {away} members are away"));
     }
+}
+
+/// Whatever is changed in etcd is written down as kept before: only then its end is noticed.
+pub fn access_changed(state: &mut State, change: &AccessChange) {
+    let (kind, name) = match change {
+        AccessChange::AddUser { name, .. }
+        | AccessChange::DeleteUser { name }
+        | AccessChange::ChangePassword { name, .. }
+        | AccessChange::GrantRole { user: name, .. }
+        | AccessChange::RevokeRole { user: name, .. } => ("users", name),
+        AccessChange::AddRole { name }
+        | AccessChange::DeleteRole { name }
+        | AccessChange::Grant { role: name, .. }
+        | AccessChange::Revoke { role: name, .. } => ("roles", name),
+    };
+    if !is_kept(state, kind, name) && !state.memory.several_operators {
+        state.violated(format!("{}, and nothing says that it is kept", change.words()));
+    }
+}
+
+/// By any cluster: no world here has two.
+fn is_kept(state: &State, kind: &str, name: &str) -> bool {
+    let clusters = state.api.of_kind("EtcdCluster");
+    let entries = clusters.flat_map(|(_, one)| super::kubelet::items(one, &format!("/status/access/{kind}")));
+    entries.into_iter().any(|one| text(one, "/name") == name)
 }
 
 fn one_process_per_volume(state: &mut State) {

@@ -2,6 +2,7 @@
 //!
 //! A cluster is one [`History`], the truth of its log and its roster; every volume knows how much of it it holds.
 
+mod access;
 mod calls;
 mod changes;
 mod handshake;
@@ -12,8 +13,9 @@ mod start;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use taffrail_operator::etcd::Alarm;
+use taffrail_operator::etcd::{Alarm, Permission};
 
+pub use access::change;
 pub use calls::FakeEtcd;
 pub use raft::{has_quorum, tick};
 pub use start::start;
@@ -42,10 +44,20 @@ pub struct History {
     pub alarms: BTreeSet<Alarm>,
     pub auth: bool,
     pub root_password: Option<String>,
+    /// All but root.
+    pub users: BTreeMap<String, User>,
+    pub roles: BTreeMap<String, BTreeSet<Permission>>,
     /// Bytes allocated and in use by member, if a test filled them.
     pub sizes: BTreeMap<u64, (i64, i64)>,
     /// What is in use once history is compacted away.
     pub live_bytes: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct User {
+    /// None: it comes with a certificate.
+    pub password: Option<String>,
+    pub roles: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
