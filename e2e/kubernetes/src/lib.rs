@@ -8,6 +8,7 @@
 mod addresses;
 pub mod cluster;
 mod handle;
+mod helm;
 mod life;
 mod logs;
 mod namespace;
@@ -19,6 +20,7 @@ pub mod workload;
 pub use addresses::Addresses;
 pub use cluster::{Cluster, Image, PATIENCE};
 pub use handle::{Error, Kubernetes, run};
+pub use helm::Helm;
 pub use life::Life;
 pub use namespace::Namespace;
 pub use operator::NAMESPACE as OPERATOR_NAMESPACE;
