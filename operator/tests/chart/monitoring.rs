@@ -1,15 +1,11 @@
 //! Alerts and dashboards ask for what there is, and every alert says what to do.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::support::{chart, repository, yaml};
 use serde_json::json;
 use serde_yaml_ng::Value;
-use support::{chart, repository, yaml};
 use taffrail_crds::EtcdCluster;
 use taffrail_operator::metrics::{BackupFigures, Metrics};
 

@@ -1,12 +1,8 @@
 //! The chart of one cluster takes whatever the kinds take, and refuses what they would not know.
-//! `TAFFRAIL_WRITE_CHART=1 cargo test -p taffrail-operator --test chart_cluster` writes the schema anew.
+//! `TAFFRAIL_WRITE_CHART=1 cargo test -p taffrail-operator --test chart` writes the schema anew.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod support;
-
+use crate::support::repository;
 use serde_json::{Map, Value, json};
-use support::repository;
 use taffrail_crds::{EtcdBackupSchedule, EtcdCluster};
 
 use kube::CustomResourceExt;

@@ -1,16 +1,12 @@
 //! The charts hold what the operator is: its kinds, its rights, and flags that it has.
 //! `TAFFRAIL_WRITE_CHART=1 cargo test -p taffrail-operator --test chart` writes what is generated anew.
 
-#![expect(clippy::unwrap_used, reason = "a test may")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::support::{chart, repository, yaml};
 use clap::Parser;
 use serde_yaml_ng::Value;
-use support::{chart, repository, yaml};
 use taffrail_crds::{KINDS, Kind, yaml_of};
 use taffrail_operator::args::Arguments;
 use taffrail_operator::rbac;
