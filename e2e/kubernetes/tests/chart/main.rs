@@ -1,128 +1,24 @@
 //! The charts on a real Kubernetes: installed, upgraded, rolled back, uninstalled and installed again. Whatever happens
-//! to the operator, clusters and their data stay. Alone in its file: there is one operator at a time.
+//! to the operator, clusters and their data stay. A program of its own: there is one operator at a time.
 
-use std::collections::BTreeMap;
+mod monitors;
+mod scraped;
+mod world;
+
 use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use taffrail_crds::{CLUSTER, EtcdCluster};
-use taffrail_e2e_kubernetes::{Cluster, Helm, Image, Kubernetes, Namespace, PATIENCE, wait};
+use taffrail_e2e_kubernetes::{Cluster, Helm, Image, PATIENCE, wait};
+use world::{KINDS, NAME, RELEASE, World};
 
-const IMAGE: &str = "image.repository=taffrail/operator";
-const RELEASE: &str = "keeper";
-const NAME: &str = "keeper-etcd-operator";
-const KINDS: &str = "etcdclusters.etcd.taffrail.dev";
 /// What a Secret may hold.
 const RELEASE_BYTES_MAX: usize = 1024 * 1024;
-const ROLLOUT: &str = "--timeout=180s";
-
-/// One Kubernetes with helm, and where the operator is.
-struct World {
-    kubernetes: Kubernetes,
-    helm: Helm,
-    system: Namespace,
-}
-
-impl World {
-    /// Neither an operator nor a kind is there: what other tests have left is taken away.
-    async fn empty() -> Self {
-        let kubernetes = Kubernetes::from_env().await;
-        for words in [
-            &[
-                "delete",
-                "deployment",
-                "-n",
-                "taffrail-system",
-                "taffrail-operator",
-                "--ignore-not-found",
-            ][..],
-            &[
-                "delete",
-                "crd",
-                "--ignore-not-found",
-                KINDS,
-                "etcdmembers.etcd.taffrail.dev",
-            ],
-            &["delete", "crd", "--ignore-not-found", "etcdbackups.etcd.taffrail.dev"],
-            &[
-                "delete",
-                "crd",
-                "--ignore-not-found",
-                "etcdbackupschedules.etcd.taffrail.dev",
-            ],
-            &[
-                "delete",
-                "crd",
-                "--ignore-not-found",
-                "etcddefragmentations.etcd.taffrail.dev",
-            ],
-        ] {
-            kubernetes.kubectl(words).await.expect("it goes");
-        }
-        let system = kubernetes.namespace().await;
-        Self {
-            kubernetes,
-            helm: Helm::new(),
-            system,
-        }
-    }
-
-    /// `helm VERB keeper CHART` with the operator's image of this machine; waits until it has rolled out.
-    async fn operator(&self, verb: &str, chart: &Path, settings: &[&str]) {
-        let chart = chart.display().to_string();
-        let mut words = vec![verb, RELEASE, &chart, "--set", IMAGE];
-        settings.iter().for_each(|one| words.extend(["--set", one]));
-        self.keeper(&words).await;
-        self.rolled_out().await;
-    }
-
-    async fn keeper(&self, words: &[&str]) -> String {
-        let mut all = words.to_vec();
-        all.extend(["--namespace", self.system.name()]);
-        self.helm.run(&all).await.expect("helm does it")
-    }
-
-    async fn rolled_out(&self) {
-        let deployment = format!("deployment/{NAME}");
-        let done = self.system.kubectl(&["rollout", "status", &deployment, ROLLOUT]).await;
-        done.expect("the operator rolls out");
-    }
-
-    async fn deployment(&self) -> (i32, Vec<String>) {
-        let found = self.system.api::<Deployment>().get(NAME).await.expect("it is there");
-        let spec = found.spec;
-        let args = spec.template.spec.expect("it has one").containers[0].args.clone();
-        (spec.replicas.unwrap_or_default(), args.unwrap_or_default())
-    }
-
-    /// The columns that `kubectl get etcd` shows.
-    async fn columns(&self) -> Vec<String> {
-        let kinds: Api<CustomResourceDefinition> = Api::all(self.kubernetes.client.clone());
-        let kind = kinds.get(KINDS).await.expect("the kind is there");
-        let columns = kind.spec.versions[0].additional_printer_columns.clone();
-        columns.unwrap_or_default().into_iter().map(|one| one.name).collect()
-    }
-
-    /// The largest Secret that helm keeps.
-    async fn release_bytes(&self) -> usize {
-        let params = ListParams::default().labels("owner=helm");
-        let secrets = self
-            .system
-            .api::<Secret>()
-            .list(&params)
-            .await
-            .expect("they are listed");
-        let sizes = secrets
-            .iter()
-            .flat_map(|secret| secret.data.iter().flat_map(BTreeMap::values));
-        sizes.map(|data| data.0.len()).max().unwrap_or_default()
-    }
-}
 
 /// What must stay the same whatever happens to the operator: the cluster, its pods, its volumes, by UID.
 #[derive(Debug, PartialEq)]
@@ -190,7 +86,7 @@ async fn value(cluster: &Cluster) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_helm_does_clusters_and_their_data_stay() {
     let world = World::empty().await;
-    what_prometheus_operator_is_given_it_understands(&world.kubernetes).await;
+    monitors::what_prometheus_operator_is_given_it_understands(&world.kubernetes).await;
     let (old, new) = (older(&world.helm), Helm::chart("etcd-operator"));
     world.operator("install", &old, &[]).await;
     assert!(!world.columns().await.contains(&"Leader".to_owned()));
@@ -204,6 +100,8 @@ async fn whatever_helm_does_clusters_and_their_data_stay() {
         .kubectl(&["get", "podmonitors,prometheusrules", "-o", "name"])
         .await;
     assert_eq!(monitors.expect("they are listed").lines().count(), 3);
+
+    scraped::everything_is_seen(&world, &cluster).await;
 
     upgraded_and_rolled_back(&world, &new).await;
     assert_eq!(lasting(&cluster).await, before);
@@ -297,51 +195,4 @@ async fn end(world: &World, cluster: &Cluster) {
     };
     wait::throughout("the cluster is there", Duration::from_secs(3), still).await;
     world.keeper(&["uninstall", RELEASE, "--wait"]).await;
-}
-
-/// The kinds of Prometheus Operator, as it publishes them.
-async fn what_prometheus_operator_is_given_it_understands(kubernetes: &Kubernetes) {
-    let kinds = std::env::var("TAFFRAIL_TOOLS").unwrap_or_else(|_| "../../target/tools/bin".into()) + "/monitoring";
-    kubernetes
-        .kubectl(&["apply", "--server-side", "-f", &kinds])
-        .await
-        .expect("they are valid");
-    for kind in ["podmonitors", "servicemonitors", "prometheusrules"] {
-        let name = format!("crd/{kind}.monitoring.coreos.com");
-        let words = ["wait", "--for=condition=Established", &name, "--timeout=60s"];
-        kubernetes.kubectl(&words).await.expect("it is served");
-    }
-    let (helm, namespace) = (Helm::new(), kubernetes.namespace().await);
-    let chart = Helm::chart("etcd-operator").display().to_string();
-    for scraped in ["PodMonitor", "ServiceMonitor"] {
-        let (operator, members) = (
-            format!("monitoring.operator={scraped}"),
-            format!("monitoring.members={scraped}"),
-        );
-        let asked = [
-            "template",
-            "keeper",
-            &chart,
-            "-n",
-            namespace.name(),
-            "--set",
-            "crds.install=false",
-        ];
-        let asked = [&asked[..], &["--set", &operator, "--set", &members, "--dry-run=server"]].concat();
-        let text = helm.run(&asked).await.expect("it is rendered");
-        assert_eq!(
-            text.matches(&format!("\nkind: {scraped}\n")).count(),
-            2,
-            "auto finds them"
-        );
-        let given = namespace
-            .kubernetes
-            .apply_strictly(&text)
-            .await
-            .expect("every field is known");
-        assert!(
-            given.contains("prometheusrule.monitoring.coreos.com/keeper-etcd-operator"),
-            "{given}"
-        );
-    }
 }
