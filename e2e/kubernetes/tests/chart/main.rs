@@ -45,7 +45,12 @@ async fn with_a_cluster(world: &World) -> Cluster {
     let image = format!("spec.image={}", Image::Taffrail.name());
     let chart = Helm::chart("etcd-cluster").display().to_string();
     let words = ["install", "demo", &chart, "-n", namespace.name(), "--set", &image];
-    let more = ["--set", "spec.storage.size=1Gi", "--set", "networkPolicy.enabled=true"];
+    let more = [
+        "--set",
+        "spec.storage.size=1Gi,spec.options.metrics=extensive",
+        "--set",
+        "networkPolicy.enabled=true",
+    ];
     world
         .helm
         .run(&[&words[..], &more].concat())

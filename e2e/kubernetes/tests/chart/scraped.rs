@@ -17,8 +17,9 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// What a minute of `rate` needs, and a little.
 const SPAN: Duration = Duration::from_secs(75);
 /// In health there is nothing to show.
-const EMPTY: [&str; 5] = [
+const EMPTY: [&str; 6] = [
     "Failed calls a second",
+    "Steps",
     "Failures",
     "Restores",
     "Defragmentations",
