@@ -131,6 +131,19 @@ pub fn yaml(namespaced: bool) -> Result<String, serde_yaml_ng::Error> {
     ))
 }
 
+/// Both tables, from which the chart makes roles.
+///
+/// # Errors
+/// As [`yaml`].
+pub fn tables() -> Result<String, serde_yaml_ng::Error> {
+    let json = |rules: &[Rule]| rules.iter().map(Rule::json).collect::<Vec<_>>();
+    let both = json!({"rules": json(&RULES), "leaseRules": json(&LEASE_RULES)});
+    Ok(format!(
+        "# Generated from operator/src/rbac.rs; do not edit.\n{}",
+        serde_yaml_ng::to_string(&both)?
+    ))
+}
+
 fn role(kind: &str, name: &str, namespace: Option<&str>, rules: &[Rule]) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -66,6 +66,7 @@ impl Work {
     /// # Errors
     /// If a part of it ends although nobody asked it to.
     pub async fn run(self, readiness: Readiness, stop: watch::Receiver<bool>) -> Result<()> {
+        self.context.outlets.metrics.leads();
         let namespaces = self.args.namespaces();
         readiness.fills(namespaces.len());
         let (mut stores, mut words, mut running) = (Vec::new(), Vec::new(), JoinSet::new());
@@ -252,6 +253,7 @@ async fn look(guarded: Arc<Guarded>, work: Arc<Work>) -> Result<Action, cluster:
     let cluster = match &guarded.0 {
         Ok(cluster) => Arc::new(cluster.clone()),
         Err(invalid) => {
+            work.context.outlets.metrics.unreadable(&EtcdCluster::kind(&()));
             let note = format!(
                 "cannot be understood by this operator, which leaves it alone: {}",
                 invalid.error
