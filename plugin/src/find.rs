@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 /// Names that differ in at most so many letters are near.
-const NEAR: usize = 3;
+const NEAR: usize = 2;
 /// Most names that are told.
 const TOLD_MAX: usize = 5;
 
