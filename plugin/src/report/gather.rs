@@ -18,6 +18,9 @@ use crate::session::Session;
 /// Lines of a log that are asked for; its bytes are bounded besides.
 const LINES_MAX: i64 = 100_000;
 
+/// What the chart calls the operator's pods, unless it is told another name.
+const CHART: &str = "etcd-operator";
+
 struct Gather<'a> {
     session: &'a Session,
     flags: &'a Report,
@@ -160,7 +163,7 @@ impl Gather<'_> {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
-        let of_operator = ListParams::default().labels(&format!("{APP}={MANAGER}"));
+        let of_operator = ListParams::default().labels(&format!("{APP} in ({MANAGER},{CHART})"));
         let found = pods.list(&of_operator).await;
         let Some(found) = self.had(found, "list the operator's pods (--operator-namespace says where)") else {
             return Ok(());

@@ -162,10 +162,18 @@ impl Double {
 impl State {
     fn list(&self, key: &Key, query: Option<&str>) -> Value {
         let (api, namespace, plural, _) = key;
-        let query = query.unwrap_or_default().replace("%2F", "/").replace("%3D", "=");
-        let selector = query.split('&').find_map(|part| part.strip_prefix("labelSelector="));
-        let wanted = selector.and_then(|selector| selector.split_once('='));
-        let fits = |object: &Value| wanted.is_none_or(|(label, value)| object["metadata"]["labels"][label] == *value);
+        let selector = selector(query.unwrap_or_default());
+        let fits = |object: &Value| {
+            let label = |name: &str| {
+                object["metadata"]["labels"][name]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            selector
+                .as_ref()
+                .is_none_or(|(name, values)| values.contains(&label(name)))
+        };
         let of = self.objects.iter().filter(|((a, n, p, _), object)| {
             a == api && p == plural && (namespace.is_empty() || n == namespace) && fits(object)
         });
@@ -209,6 +217,26 @@ impl State {
         merge(object, change);
         answer(200, object)
     }
+}
+
+/// `label=value` or `label in (one,other)`.
+fn selector(query: &str) -> Option<(String, Vec<String>)> {
+    let selector = query.split('&').find_map(|part| part.strip_prefix("labelSelector="))?;
+    let escapes = [
+        ("%2F", "/"),
+        ("%3D", "="),
+        ("%28", "("),
+        ("%29", ")"),
+        ("%2C", ","),
+        ("+", " "),
+        ("%20", " "),
+    ];
+    let plain = escapes
+        .iter()
+        .fold(selector.to_owned(), |text, (from, to)| text.replace(from, to));
+    let (label, values) = plain.split_once('=').or_else(|| plain.split_once(" in "))?;
+    let values = values.trim_matches(['(', ')']).split(',').map(str::to_owned);
+    Some((label.to_owned(), values.collect()))
 }
 
 fn key(path: &str) -> Option<Key> {
