@@ -46,7 +46,7 @@ pub enum Command {
     /// Members, conditions, certificates and backups at a glance, as the operator last saw them.
     Status(Status),
     /// Makes an EtcdBackup of a cluster.
-    Backup(Backup),
+    Backup(Box<Backup>),
     /// Makes a new EtcdCluster that begins with a backup's data. One that is there is never touched.
     Restore(Restore),
     /// Takes a living cluster back to a backup: all later writes are lost, the old volumes are kept aside.

@@ -43,7 +43,10 @@ where
             },
         };
         match news {
-            Progress::Done(what) => return Ok(session.out.line(&what)),
+            Progress::Done(what) => {
+                session.out.line(&what);
+                return Ok(());
+            }
             Progress::Failed(why) => return Err(Failure::Failed(why)),
             Progress::Going(what) if what != told => {
                 session.notes.line(&what);

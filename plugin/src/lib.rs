@@ -30,7 +30,7 @@ use session::Session;
 pub async fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::Status(flags) => status::run(session, flags).await,
-        Command::Backup(flags) => backup::run(session, flags).await,
+        Command::Backup(flags) => backup::run(session, *flags).await,
         Command::Restore(flags) => restore::run(session, flags).await,
         Command::RollBack(flags) => roll_back::run(session, flags).await,
         Command::Defragment(flags) => defragment::run(session, flags).await,

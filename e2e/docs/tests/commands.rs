@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
 use clap::Parser;
-use taffrail_e2e_docs::{Command, commands, pages, root};
+use taffrail_e2e_docs::{Command, Page, commands, pages, root};
 
 fn all() -> Vec<Command> {
     pages()
@@ -83,12 +83,39 @@ fn flags_of(words: &[String], known: &mut BTreeMap<Vec<String>, String>) -> Stri
     known.entry(sub.clone()).or_insert_with(|| ask(&sub)).clone()
 }
 
+/// Commands within lines: `taffrail snapshot restore FILE [--name NAME]`.
+fn inline() -> Vec<Command> {
+    let of_page = |page: &Page| {
+        let at = page.path.display().to_string();
+        let words = |span: &str| {
+            span.split_whitespace()
+                .map(|word| word.trim_matches(['[', ']']).to_owned())
+                .collect()
+        };
+        let command = |(line, span): (usize, String)| Command {
+            words: words(&span),
+            document: None,
+            at: format!("{at}:{line}"),
+        };
+        page.inline()
+            .into_iter()
+            .map(command)
+            .filter(|command| command.words.len() > 1)
+            .collect::<Vec<_>>()
+    };
+    pages()
+        .iter()
+        .filter(|page| page.is_for_users())
+        .flat_map(of_page)
+        .collect()
+}
+
 #[test]
 fn the_member_knows_the_flags_that_pages_give_it() {
     let mut known = BTreeMap::new();
     let mut wrong = String::new();
     let mut seen = 0;
-    for command in all() {
+    for command in all().into_iter().chain(inline()) {
         let Some(words) = of_program("taffrail", &command) else {
             continue;
         };

@@ -1,8 +1,6 @@
 //! What each command asks of an API server, what it says, and how it ends.
 
-mod double;
-
-use double::{Double, OURS};
+use crate::double::{Double, OURS};
 use serde_json::{Value, json};
 
 fn cluster(name: &str, status: Value) -> Value {

@@ -1,12 +1,10 @@
 //! A report has what support needs, and no secret.
 
-mod double;
-
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 
-use double::{Double, OURS};
+use crate::double::{Double, OURS};
 use serde_json::json;
 
 const PLANTED: &str = "hunter2PLANTED";
