@@ -95,6 +95,17 @@ impl Definitions {
         told(self.api(kind).create(&params, &object(kind, name, spec)).await)
     }
 
+    /// Of an object as somebody wrote it.
+    pub async fn refusals_of(&self, value: &Value) -> Vec<Refusal> {
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let object: DynamicObject = serde_json::from_value(value.clone()).expect("an object");
+        let kind = value["kind"].as_str().unwrap_or_default();
+        told(self.api(kind).create(&params, &object).await)
+    }
+
     pub async fn refused(&self, row: &Row) -> Vec<Refusal> {
         let said = self.refusals(row.kind, "tried", row.spec).await;
         let expected = said

@@ -11,6 +11,7 @@ mod schema;
 mod updates;
 
 use dry_run::{Definitions, Refusal, Row};
+use taffrail_e2e_docs::{Manifest, manifests, pages};
 
 /// What the API server says to rows that break something is what they expect, and nothing of the CRD is left untried.
 #[tokio::test]
@@ -48,6 +49,17 @@ async fn every_good_manifest_is_taken() {
     }
     for row in updates::GOOD {
         definitions.taken_update(row).await;
+    }
+}
+
+#[tokio::test]
+async fn every_manifest_on_a_page_for_users_is_taken() {
+    let definitions = Definitions::install().await;
+    let pages = pages();
+    let all = pages.iter().filter(|page| page.is_for_users()).flat_map(manifests);
+    for manifest in all.filter(Manifest::is_ours) {
+        let said = definitions.refusals_of(&manifest.value).await;
+        assert!(said.is_empty(), "{}: {said:#?}", manifest.at);
     }
 }
 
