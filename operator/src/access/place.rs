@@ -11,6 +11,9 @@ use crate::etcd::{Access, Endpoint, EtcdError};
 use crate::poller::{Key, Watched};
 use crate::problem::Problem;
 
+/// An operator that has just begun does not know yet how members let it in. It says nothing of the objects.
+pub const NOT_LOOKED_AT: &str = "ClusterNotLookedAt";
+
 /// The etcd that users and roles are kept in.
 #[derive(Clone)]
 pub struct Place {
@@ -58,7 +61,7 @@ pub async fn look(context: &Context, key: &Key) -> Result<Result<Place, Problem>
 pub async fn enter(context: &Context, key: &Key, cluster: EtcdCluster) -> Result<Place, Problem> {
     let era = era(&cluster)?;
     let watched = context.outlets.watchlist.watched(key);
-    let unknown = || Problem::new("ClusterUnknown", format!("nobody has looked at {} yet", key.1));
+    let unknown = || Problem::new(NOT_LOOKED_AT, format!("nobody has looked at {} yet", key.1));
     let Watched { access, members } = watched.ok_or_else(unknown)?;
     let through = voters(context, &access, &members, &era.cluster_id).await?;
     Ok(Place {

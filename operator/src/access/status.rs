@@ -10,7 +10,7 @@ use taffrail_crds::AccessStatus;
 
 use super::content::Plan;
 use super::declared::Declared;
-use super::place::{Era, Place};
+use super::place::{Era, NOT_LOOKED_AT, Place};
 use crate::backup::conditions::set;
 use crate::cluster::Error;
 use crate::context::Context;
@@ -57,11 +57,17 @@ impl Told {
         }
     }
 
+    /// What was told before stays true: it is only this operator that does not know.
+    fn is_nothing_new<K: Declared>(&self, object: &K) -> bool {
+        let reason = self.problem().map(|problem| problem.reason);
+        reason == Some(NOT_LOOKED_AT) && object.told().is_some()
+    }
+
     /// When to look again. `resync`: when all is well.
     pub fn pause(&self, resync: Duration) -> Duration {
         match self.problem().map(|problem| problem.reason) {
             None => resync,
-            Some("BeingRemoved" | "ClusterUnknown") => AT_ONCE,
+            Some("BeingRemoved" | "ClusterUnknown" | NOT_LOOKED_AT) => AT_ONCE,
             Some("ClusterUnavailable" | "ClusterIsChanging" | "NotLetIn" | "RoleMissing") => SOON,
             Some(_) => LATER,
         }
@@ -114,7 +120,7 @@ pub fn status<K: Declared>(object: &K, told: &Told, now: Timestamp) -> AccessSta
 /// What the API server said; 409 if somebody did.
 pub async fn write<K: Declared>(context: &Context, object: &K, told: &Told) -> Result<(), Error> {
     let status = status(object, told, context.now());
-    if object.told() == Some(&status) {
+    if object.told() == Some(&status) || told.is_nothing_new(object) {
         return Ok(());
     }
     let mut fields = serde_json::to_value(&status).unwrap_or_default();
@@ -202,6 +208,15 @@ mod tests {
             (told.cluster_id.as_deref(), reason(&told)),
             (Some("c1"), ("False", "ClusterPaused"))
         );
+    }
+
+    #[test]
+    fn an_operator_that_has_just_begun_takes_nothing_back() {
+        let told = Told::Unready(Problem::new(NOT_LOOKED_AT, "x"));
+        assert!(!told.is_nothing_new(&role(Value::Null)));
+        assert!(told.is_nothing_new(&role(json!({"name": "app"}))));
+        let missing = Told::Unready(Problem::new("ClusterMissing", "x"));
+        assert!(!missing.is_nothing_new(&role(json!({"name": "app"}))));
     }
 
     #[test]

@@ -87,6 +87,12 @@ async fn uids<K: Declared>(context: &Context, (namespace, _): &Key) -> Result<BT
 async fn end(context: &Context, key: &Key, cluster: &EtcdCluster, gone: &[Entry]) -> Vec<Entry> {
     let place = place::enter(context, key, cluster.clone()).await;
     let mut ended = Vec::new();
+    if place
+        .as_ref()
+        .is_err_and(|problem| problem.reason == place::NOT_LOOKED_AT)
+    {
+        return ended;
+    }
     for (kind, entry) in gone {
         let done = match (entry.deletion_policy, &place) {
             (DeletionPolicy::Retain, _) => Ok(()),
