@@ -6,6 +6,7 @@
 // A printer column repeats the word that begins every other.
 #![allow(clippy::duplicated_attributes)]
 
+mod access;
 mod backup;
 mod bootstrap;
 mod cluster;
@@ -22,6 +23,7 @@ mod storage;
 mod target;
 mod tls;
 
+pub use access::*;
 pub use backup::*;
 pub use bootstrap::*;
 pub use cluster::*;

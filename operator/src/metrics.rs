@@ -1,6 +1,8 @@
 //! What the operator counts and measures, for Prometheus.
 
+mod access;
 mod backups;
+mod process;
 mod space;
 
 use std::collections::BTreeSet;
@@ -14,8 +16,10 @@ use prometheus::{
 };
 use taffrail_crds::{ConditionType, EtcdCluster};
 
+use access::Access;
 pub use backups::BackupFigures;
 use backups::Backups;
+use process::Process;
 use space::Space;
 
 const CLUSTER: [&str; 2] = ["namespace", "cluster"];
@@ -38,9 +42,13 @@ struct Inner {
     quorum: IntGaugeVec,
     leader: IntGaugeVec,
     phase: IntGaugeVec,
+    condition: IntGaugeVec,
+    restore: IntGaugeVec,
     expiry: GaugeVec,
+    process: Process,
     backups: Backups,
     space: Space,
+    access: Access,
     /// Series by cluster, so that they go with it.
     shown: Mutex<BTreeSet<Series>>,
 }
@@ -73,9 +81,23 @@ impl Default for Metrics {
                 "1 for the phase of the cluster",
                 &["namespace", "cluster", "phase"],
             ),
+            condition: ints(
+                &registry,
+                "condition",
+                "1 for a condition that is True, 0 for one that is not",
+                &["namespace", "cluster", "condition"],
+            ),
+            restore: ints(
+                &registry,
+                "restore",
+                "1 for the phase of the restore that the cluster began with",
+                &["namespace", "cluster", "phase"],
+            ),
             expiry: expiry(&registry),
+            process: Process::new(&registry),
             backups: Backups::new(&registry),
             space: Space::new(&registry),
+            access: Access::new(&registry),
             duration: duration(&registry),
             failures: counter(
                 &registry,
@@ -92,6 +114,16 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// This operator is the one that acts, for as long as its process lives.
+    pub fn leads(&self) {
+        self.0.process.leads.set(1);
+    }
+
+    /// An object was looked at that cannot be understood.
+    pub fn unreadable(&self, kind: &str) {
+        self.0.process.unreadable.with_label_values(&[kind]).inc();
+    }
+
     /// One look at a cluster is over; `error`: the label of what failed.
     pub fn looked(&self, took: Duration, error: Option<&str>) {
         let outcome = if error.is_some() { "error" } else { "ok" };
@@ -100,8 +132,13 @@ impl Metrics {
             .with_label_values(&[outcome])
             .observe(took.as_secs_f64());
         if let Some(error) = error {
-            self.0.failures.with_label_values(&[error]).inc();
+            self.failed(error);
         }
+    }
+
+    /// One look, at a cluster or anything else, failed with the error of this label.
+    pub fn failed(&self, error: &str) {
+        self.0.failures.with_label_values(&[error]).inc();
     }
 
     /// A step was taken.
@@ -134,6 +171,9 @@ impl Metrics {
             .iter()
             .filter_map(|one| Some((one.name.clone(), seconds(&one.not_after)?)));
         let mut third: Vec<_> = expiries.map(|(certificate, at)| ("expiry", certificate, at)).collect();
+        let conditions = status.conditions.into_iter();
+        third.extend(conditions.map(|one| ("condition", one.type_, f64::from(u8::from(one.status == "True")))));
+        third.extend(status.restore.map(|one| ("restore", format!("{:?}", one.phase), 1.0)));
         third.extend(status.leader.map(|member| ("leader", member, 1.0)));
         third.extend(status.phase.map(|phase| ("phase", phase, 1.0)));
         self.replace(&namespace, &name, third);
@@ -162,6 +202,8 @@ impl Metrics {
     fn set(&self, gauge: &str, labels: &[&str; 3], value: f64) {
         match gauge {
             "expiry" => self.0.expiry.with_label_values(labels).set(value),
+            "condition" => self.0.condition.with_label_values(labels).set(i64::from(value > 0.0)),
+            "restore" => self.0.restore.with_label_values(labels).set(1),
             "leader" => self.0.leader.with_label_values(labels).set(1),
             _ => self.0.phase.with_label_values(labels).set(1),
         }
@@ -182,6 +224,11 @@ impl Metrics {
         self.0.space.reclaimed(namespace, cluster, bytes);
     }
 
+    /// A user or role in etcd was brought to what is declared; `drifted`: somebody else had changed it.
+    pub fn access_changed(&self, namespace: &str, cluster: &str, kind: &str, drifted: bool) {
+        self.0.access.changed(namespace, cluster, kind, drifted);
+    }
+
     /// A backup came to a bad end.
     pub fn backup_failed(&self, namespace: &str, cluster: &str, reason: &str) {
         self.0.backups.failed(namespace, cluster, reason);
@@ -192,6 +239,7 @@ impl Metrics {
         self.replace(namespace, name, Vec::new());
         self.0.backups.forget(namespace, name);
         self.0.space.forget(namespace, name);
+        self.0.access.forget(namespace, name);
         let inner = &self.0;
         for gauge in [
             &inner.members,
@@ -220,6 +268,8 @@ fn drop_series((namespace, name, gauge, label): &Series, inner: &Inner) {
     // It may have gone already.
     let _ = match *gauge {
         "expiry" => inner.expiry.remove_label_values(&labels),
+        "condition" => inner.condition.remove_label_values(&labels),
+        "restore" => inner.restore.remove_label_values(&labels),
         "leader" => inner.leader.remove_label_values(&labels),
         _ => inner.phase.remove_label_values(&labels),
     };
@@ -295,6 +345,7 @@ mod tests {
             r#"taffrail_operator_cluster_ready_members{cluster="a",namespace="ns"} 2"#,
             r#"taffrail_operator_cluster_has_quorum{cluster="a",namespace="ns"} 1"#,
             r#"taffrail_operator_cluster_leader{cluster="a",member="a-0",namespace="ns"} 1"#,
+            r#"taffrail_operator_cluster_condition{cluster="a",condition="Available",namespace="ns"} 1"#,
             r#"taffrail_operator_certificate_expiry_seconds{certificate="server",cluster="a",namespace="ns"} 86400"#,
         ];
         for line in lines {

@@ -24,7 +24,7 @@ const fn rule(group: &'static str, resources: &'static [&'static str], verbs: &'
 }
 
 /// In the namespaces of clusters: all of them, or those that are watched.
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 17] = [
     // An acknowledgement of data loss is taken off the cluster once it was made use of.
     rule(
         "etcd.taffrail.dev",
@@ -51,12 +51,19 @@ pub const RULES: [Rule; 16] = [
     ),
     rule(
         "etcd.taffrail.dev",
+        &["etcdusers", "etcdroles"],
+        &["get", "list", "watch"],
+    ),
+    rule(
+        "etcd.taffrail.dev",
         &[
             "etcdclusters/status",
             "etcdmembers/status",
             "etcdbackups/status",
             "etcdbackupschedules/status",
             "etcddefragmentations/status",
+            "etcdusers/status",
+            "etcdroles/status",
         ],
         &["patch"],
     ),
@@ -121,6 +128,19 @@ pub fn yaml(namespaced: bool) -> Result<String, serde_yaml_ng::Error> {
     Ok(format!(
         "# Printed by `taffrail-operator rbac`; do not edit.\n{}",
         texts.join("---\n")
+    ))
+}
+
+/// Both tables, from which the chart makes roles.
+///
+/// # Errors
+/// As [`yaml`].
+pub fn tables() -> Result<String, serde_yaml_ng::Error> {
+    let json = |rules: &[Rule]| rules.iter().map(Rule::json).collect::<Vec<_>>();
+    let both = json!({"rules": json(&RULES), "leaseRules": json(&LEASE_RULES)});
+    Ok(format!(
+        "# Generated from operator/src/rbac.rs; do not edit.\n{}",
+        serde_yaml_ng::to_string(&both)?
     ))
 }
 

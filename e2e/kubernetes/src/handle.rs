@@ -44,6 +44,22 @@ impl Kubernetes {
         run("kubectl", &["apply", "-f", "-"], Some(yaml)).await
     }
 
+    /// As if it were applied: every field has to be known. Nothing is changed.
+    ///
+    /// # Errors
+    /// What the API server would refuse.
+    pub async fn apply_strictly(&self, yaml: &str) -> Result<String, Error> {
+        let words = [
+            "apply",
+            "--server-side",
+            "--dry-run=server",
+            "--validate=strict",
+            "-f",
+            "-",
+        ];
+        run("kubectl", &words, Some(yaml)).await
+    }
+
     pub async fn kubectl(&self, words: &[&str]) -> Result<String, Error> {
         run("kubectl", words, None).await
     }

@@ -6,21 +6,27 @@
 //! conditions and never for time; what a test made goes with its namespace.
 
 mod addresses;
+mod bucket;
 pub mod cluster;
 mod handle;
+mod helm;
 mod life;
 mod logs;
 mod namespace;
 mod operator;
+mod prometheus;
 mod speech;
 pub mod wait;
 pub mod workload;
 
 pub use addresses::Addresses;
+pub use bucket::Bucket;
 pub use cluster::{Cluster, Image, PATIENCE};
 pub use handle::{Error, Kubernetes, run};
+pub use helm::Helm;
 pub use life::Life;
 pub use namespace::Namespace;
 pub use operator::NAMESPACE as OPERATOR_NAMESPACE;
+pub use prometheus::Prometheus;
 pub use speech::Speech;
 pub use workload::{Verdict, Workload};

@@ -16,7 +16,8 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use taffrail_crds::{
-    CLUSTER, EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, MANAGED_BY, MANAGER,
+    CLUSTER, EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, EtcdRole, EtcdUser,
+    MANAGED_BY, MANAGER,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -65,6 +66,7 @@ impl Work {
     /// # Errors
     /// If a part of it ends although nobody asked it to.
     pub async fn run(self, readiness: Readiness, stop: watch::Receiver<bool>) -> Result<()> {
+        self.context.outlets.metrics.leads();
         let namespaces = self.args.namespaces();
         readiness.fills(namespaces.len());
         let (mut stores, mut words, mut running) = (Vec::new(), Vec::new(), JoinSet::new());
@@ -89,6 +91,18 @@ impl Work {
                 stop.clone(),
             ));
             running.spawn(others::keep::<EtcdDefragmentation>(
+                context.clone(),
+                namespace.clone(),
+                many,
+                stop.clone(),
+            ));
+            running.spawn(others::keep::<EtcdUser>(
+                context.clone(),
+                namespace.clone(),
+                many,
+                stop.clone(),
+            ));
+            running.spawn(others::keep::<EtcdRole>(
                 context.clone(),
                 namespace.clone(),
                 many,
@@ -239,6 +253,7 @@ async fn look(guarded: Arc<Guarded>, work: Arc<Work>) -> Result<Action, cluster:
     let cluster = match &guarded.0 {
         Ok(cluster) => Arc::new(cluster.clone()),
         Err(invalid) => {
+            work.context.outlets.metrics.unreadable(&EtcdCluster::kind(&()));
             let note = format!(
                 "cannot be understood by this operator, which leaves it alone: {}",
                 invalid.error

@@ -14,7 +14,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, MANAGED_BY, MANAGER, SCHEDULE};
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, MANAGED_BY, MANAGER, SCHEDULE};
 use tokio::sync::{mpsc, watch};
 
 use super::controller::{DEBOUNCE, UNREADABLE_AGAIN};
@@ -170,6 +170,10 @@ async fn look<K: Kept>(guarded: Arc<Guarded<K>>, keeper: Arc<Keeper<K>>) -> Resu
     let object = match &guarded.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(invalid) => {
+            // A cluster is counted by its own controller.
+            if K::kind(&()) != EtcdCluster::kind(&()) {
+                keeper.context.outlets.metrics.unreadable(&K::kind(&()));
+            }
             let note = format!(
                 "cannot be understood by this operator, which leaves it alone: {}",
                 invalid.error
@@ -199,6 +203,7 @@ async fn look<K: Kept>(guarded: Arc<Guarded<K>>, keeper: Arc<Keeper<K>>) -> Resu
 fn again<K: Kept>(guarded: Arc<Guarded<K>>, error: &Error, keeper: Arc<Keeper<K>>) -> Action {
     let key = key_of(guarded.as_ref());
     let pause = keeper.backoff.failed(&word(&key), chance());
+    keeper.context.outlets.metrics.failed(error.label());
     tracing::warn!(kind = %K::kind(&()), namespace = key.0, name = key.1, %error, ?pause, "a look failed");
     keeper.remember(key);
     Action::requeue(pause)

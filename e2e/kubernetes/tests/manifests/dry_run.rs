@@ -36,19 +36,23 @@ pub struct Definitions {
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     include_str!("../../../../crds/etcdclusters.yaml"),
     include_str!("../../../../crds/etcdmembers.yaml"),
     include_str!("../../../../crds/etcdbackups.yaml"),
     include_str!("../../../../crds/etcdbackupschedules.yaml"),
     include_str!("../../../../crds/etcddefragmentations.yaml"),
+    include_str!("../../../../crds/etcdusers.yaml"),
+    include_str!("../../../../crds/etcdroles.yaml"),
 ];
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 7] = [
     "EtcdCluster",
     "EtcdMember",
     "EtcdBackup",
     "EtcdBackupSchedule",
     "EtcdDefragmentation",
+    "EtcdUser",
+    "EtcdRole",
 ];
 
 impl Definitions {
@@ -201,7 +205,8 @@ fn filled_in(kind: &str, spec: Value) -> Value {
     let backup = json!({"clusterRef": {"name": "a"}, "target": {"volume": {"claimName": "shelf"}}});
     let mut whole = match kind {
         "EtcdBackup" => backup,
-        "EtcdDefragmentation" => json!({"clusterRef": {"name": "a"}}),
+        "EtcdDefragmentation" | "EtcdRole" => json!({"clusterRef": {"name": "a"}}),
+        "EtcdUser" => json!({"clusterRef": {"name": "a"}, "noPassword": true}),
         "EtcdBackupSchedule" => json!({"schedule": "@daily", "template": backup}),
         _ => return spec,
     };
