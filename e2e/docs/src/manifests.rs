@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::commands::commands;
 use crate::pages::Page;
 
+/// What Prometheus is configured by.
+const FOREIGN: [&str; 2] = ["rule_files", "scrape_configs"];
+
 /// One YAML document.
 #[derive(Debug)]
 pub struct Manifest {
@@ -21,9 +24,10 @@ impl Manifest {
             .is_some_and(|version| version.starts_with("etcd.taffrail.dev/"))
     }
 
-    /// A part of an object: no kind is named.
+    /// A part of an object: no kind is named, and it is not for another program.
     pub fn is_part(&self) -> bool {
-        self.value.is_object() && self.value["kind"].is_null()
+        let is_foreign = FOREIGN.iter().any(|key| !self.value[*key].is_null());
+        self.value.is_object() && self.value["kind"].is_null() && !is_foreign
     }
 }
 

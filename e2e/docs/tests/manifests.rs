@@ -1,7 +1,7 @@
 //! Every manifest on pages for users is one that our kinds have room for.
 
 use serde_json::{Value, json};
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember};
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, EtcdRole, EtcdUser};
 use taffrail_e2e_docs::{Manifest, manifests, pages};
 
 fn all() -> Vec<Manifest> {
@@ -24,6 +24,8 @@ fn read(value: &Value) -> Result<(), String> {
         Some("EtcdBackup") => one::<EtcdBackup>(value),
         Some("EtcdBackupSchedule") => one::<EtcdBackupSchedule>(value),
         Some("EtcdDefragmentation") => one::<EtcdDefragmentation>(value),
+        Some("EtcdUser") => one::<EtcdUser>(value),
+        Some("EtcdRole") => one::<EtcdRole>(value),
         // A kind whose types are elsewhere is for the API server to judge.
         _ => Ok(()),
     }

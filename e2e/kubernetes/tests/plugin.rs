@@ -152,10 +152,14 @@ async fn a_person_looks_backs_up_restores_and_goes_back() {
 }
 
 async fn a_report_has_no_secret(cluster: &Cluster) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("report.tar.gz").display().to_string();
     done(&cluster.namespace, &["report", "safe", "-o", &path]).await;
-    let unpacked = Command::new("tar").args(["-xzOf", &path]).output().await.unwrap();
+    let unpacked = Command::new("tar")
+        .args(["-xzOf", &path])
+        .output()
+        .await
+        .expect("tar is there");
     let text = String::from_utf8_lossy(&unpacked.stdout);
     assert!(text.contains("\"kind\": \"EtcdCluster\"") && text.contains("ready to serve client requests"));
     for name in ["safe-client", "safe-operator", "safe-client-ca"] {

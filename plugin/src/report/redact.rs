@@ -23,6 +23,9 @@ const FIELDS: [&str; 11] = [
     "clientsecret",
 ];
 
+/// Of an EtcdCluster's status: only a name.
+const NAME_OF_SECRET: &str = "clientSecret";
+
 /// Patterns in texts, and what stays of them.
 static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let table = [
@@ -131,7 +134,7 @@ fn is_secret(name: &str) -> bool {
         .filter(char::is_ascii_alphanumeric)
         .collect::<String>()
         .to_ascii_lowercase();
-    FIELDS.iter().any(|field| plain.ends_with(field)) && plain != "initialclustertoken"
+    FIELDS.iter().any(|field| plain.ends_with(field)) && plain != "initialclustertoken" && name != NAME_OF_SECRET
 }
 
 #[cfg(test)]
@@ -176,6 +179,7 @@ mod tests {
             "the Secret demo-client is not there",
             "--initial-cluster-token=demo --name=demo-0",
             "the password is wrong",
+            "\"clientSecret\": \"demo-client\"",
             "https://demo-0.demo-peers.a.svc:2379/health?serializable=true",
             "token expired",
         ] {
