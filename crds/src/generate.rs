@@ -3,7 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember};
+use crate::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, EtcdRole, EtcdUser};
 
 /// A kind, where its YAML is.
 pub struct Kind {
@@ -12,7 +12,7 @@ pub struct Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 5] = [
+pub const KINDS: [Kind; 7] = [
     Kind {
         file: "etcdclusters.yaml",
         definition: EtcdCluster::crd,
@@ -32,6 +32,14 @@ pub const KINDS: [Kind; 5] = [
     Kind {
         file: "etcddefragmentations.yaml",
         definition: EtcdDefragmentation::crd,
+    },
+    Kind {
+        file: "etcdusers.yaml",
+        definition: EtcdUser::crd,
+    },
+    Kind {
+        file: "etcdroles.yaml",
+        definition: EtcdRole::crd,
     },
 ];
 

@@ -35,3 +35,5 @@ pub const WORK: &str = "etcd.taffrail.dev/work";
 pub const ROUND: &str = "etcd.taffrail.dev/round";
 /// On an EtcdDefragmentation that nobody asked for: `policy` or `nospace`.
 pub const CAUSE: &str = "etcd.taffrail.dev/cause";
+/// On an EtcdUser or EtcdRole: `true` lets it take over a user or role that is in etcd already and nobody keeps.
+pub const ADOPT: &str = "etcd.taffrail.dev/adopt";

@@ -6,6 +6,7 @@
 // A printer column repeats the word that begins every other.
 #![allow(clippy::duplicated_attributes)]
 
+mod access;
 mod backup;
 mod bootstrap;
 mod cluster;
@@ -16,11 +17,13 @@ mod labels;
 mod member;
 mod pod;
 mod quantity;
+mod reference;
 mod status;
 mod storage;
 mod target;
 mod tls;
 
+pub use access::*;
 pub use backup::*;
 pub use bootstrap::*;
 pub use cluster::*;
@@ -31,6 +34,7 @@ pub use labels::*;
 pub use member::*;
 pub use pod::*;
 pub use quantity::{bytes_of, is_quantity};
+pub use reference::reference;
 pub use status::*;
 pub use storage::*;
 pub use target::*;

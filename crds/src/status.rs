@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is the case. Only the operator writes it; all but `nextSerial`, `clusterId` and `recovery` can be seen anew.
+/// What is the case. Only the operator writes it; all but `nextSerial`, `clusterId`, `recovery` and `access` can be seen anew.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdClusterStatus {
@@ -72,6 +72,9 @@ pub struct EtcdClusterStatus {
     /// Its backups at a glance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<crate::BackupSummary>,
+    /// Users and roles that are kept for EtcdUsers and EtcdRoles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<crate::AccessRecord>,
     /// Authentication is on in etcd.
     #[serde(default)]
     pub auth_enabled: bool,

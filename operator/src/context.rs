@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use kube::{Client, ResourceExt};
 use taffrail_crds::EtcdCluster;
 
+use crate::access::Gates;
 use crate::cluster::Error;
 use crate::cluster::plan::Plan;
 use crate::etcd::Etcd;
@@ -34,6 +35,8 @@ pub struct Outlets {
     pub watchlist: Watchlist,
     /// What status tells of besides what can be seen.
     pub refusals: Refusals,
+    /// Between those who make users and roles and those who remove them.
+    pub gates: Gates,
 }
 
 /// Tells the time: the system's, or a test's.

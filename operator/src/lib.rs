@@ -1,5 +1,6 @@
 //! Keeps EtcdClusters as they were declared.
 
+pub mod access;
 pub mod args;
 mod backoff;
 pub mod backup;

@@ -1,5 +1,6 @@
 //! What the operator counts and measures, for Prometheus.
 
+mod access;
 mod backups;
 mod process;
 mod space;
@@ -15,6 +16,7 @@ use prometheus::{
 };
 use taffrail_crds::{ConditionType, EtcdCluster};
 
+use access::Access;
 pub use backups::BackupFigures;
 use backups::Backups;
 use process::Process;
@@ -46,6 +48,7 @@ struct Inner {
     process: Process,
     backups: Backups,
     space: Space,
+    access: Access,
     /// Series by cluster, so that they go with it.
     shown: Mutex<BTreeSet<Series>>,
 }
@@ -94,6 +97,7 @@ impl Default for Metrics {
             process: Process::new(&registry),
             backups: Backups::new(&registry),
             space: Space::new(&registry),
+            access: Access::new(&registry),
             duration: duration(&registry),
             failures: counter(
                 &registry,
@@ -220,6 +224,11 @@ impl Metrics {
         self.0.space.reclaimed(namespace, cluster, bytes);
     }
 
+    /// A user or role in etcd was brought to what is declared; `drifted`: somebody else had changed it.
+    pub fn access_changed(&self, namespace: &str, cluster: &str, kind: &str, drifted: bool) {
+        self.0.access.changed(namespace, cluster, kind, drifted);
+    }
+
     /// A backup came to a bad end.
     pub fn backup_failed(&self, namespace: &str, cluster: &str, reason: &str) {
         self.0.backups.failed(namespace, cluster, reason);
@@ -230,6 +239,7 @@ impl Metrics {
         self.replace(namespace, name, Vec::new());
         self.0.backups.forget(namespace, name);
         self.0.space.forget(namespace, name);
+        self.0.access.forget(namespace, name);
         let inner = &self.0;
         for gauge in [
             &inner.members,

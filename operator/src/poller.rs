@@ -43,6 +43,11 @@ impl Watchlist {
         self.all().get(key).map(|watched| watched.access.clone())
     }
 
+    /// As the last look at the cluster left it; none before the first.
+    pub fn watched(&self, key: &Key) -> Option<Watched> {
+        self.all().get(key).cloned()
+    }
+
     fn all(&self) -> MutexGuard<'_, BTreeMap<Key, Watched>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

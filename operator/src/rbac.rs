@@ -24,7 +24,7 @@ const fn rule(group: &'static str, resources: &'static [&'static str], verbs: &'
 }
 
 /// In the namespaces of clusters: all of them, or those that are watched.
-pub const RULES: [Rule; 16] = [
+pub const RULES: [Rule; 17] = [
     // An acknowledgement of data loss is taken off the cluster once it was made use of.
     rule(
         "etcd.taffrail.dev",
@@ -51,12 +51,19 @@ pub const RULES: [Rule; 16] = [
     ),
     rule(
         "etcd.taffrail.dev",
+        &["etcdusers", "etcdroles"],
+        &["get", "list", "watch"],
+    ),
+    rule(
+        "etcd.taffrail.dev",
         &[
             "etcdclusters/status",
             "etcdmembers/status",
             "etcdbackups/status",
             "etcdbackupschedules/status",
             "etcddefragmentations/status",
+            "etcdusers/status",
+            "etcdroles/status",
         ],
         &["patch"],
     ),

@@ -1,5 +1,6 @@
 //! The operator as a process: listen, wait for the kinds, be the one who acts, act, and go in peace.
 
+mod access;
 mod controller;
 mod kinds;
 mod others;

@@ -1,63 +1,22 @@
 //! The client against a real member: `MEMBER_PROGRAM=etcd cargo test -p taffrail-operator --test real_etcd -- --ignored`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::process::{Child, Command, Stdio};
+#[path = "program/mod.rs"]
+mod program;
+
 use std::time::Duration;
 
+use program::{port, start, until_ready};
 use taffrail_operator::etcd::{Access, Downgrade, Endpoint, Etcd, EtcdClient, EtcdError};
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(directory: &std::path::Path, port: u16) -> Running {
-    start_with(directory, port, &[])
-}
-
-fn start_with(directory: &std::path::Path, port: u16, more: &[&str]) -> Running {
-    let program = std::env::var("MEMBER_PROGRAM").expect("MEMBER_PROGRAM names an etcd");
-    let url = |offset: u16| format!("http://127.0.0.1:{}", port + offset);
-    let args = [
-        ("--name", "m0".to_owned()),
-        ("--data-dir", directory.display().to_string()),
-        ("--listen-client-urls", url(0)),
-        ("--advertise-client-urls", url(0)),
-        ("--listen-peer-urls", url(1)),
-        ("--initial-advertise-peer-urls", url(1)),
-        ("--initial-cluster", format!("m0={}", url(1))),
-        ("--listen-metrics-urls", url(2)),
-    ];
-    let mut command = Command::new(program);
-    for (flag, value) in &args {
-        command.arg(flag).arg(value);
-    }
-    command.args(more);
-    Running(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-}
-
-async fn until_ready(client: &EtcdClient, metrics: &str) {
-    for _ in 0..300 {
-        if client.ready(metrics).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("not ready within 30 s");
-}
 
 #[tokio::test]
 #[ignore = "needs a real etcd"]
 async fn a_real_member_is_asked_everything() {
     let directory = tempfile::tempdir().unwrap();
-    let port = std::env::var("MEMBER_PORT").map_or(23790, |port| port.parse().unwrap());
-    let _running = start(directory.path(), port);
+    let port = port();
+    let _running = start(directory.path(), port, &[]);
     let client = EtcdClient::default();
-    until_ready(&client, &format!("http://127.0.0.1:{}", port + 2)).await;
+    until_ready(&client, port).await;
     let at = Endpoint {
         url: format!("http://127.0.0.1:{port}"),
         server_name: String::new(),
@@ -144,10 +103,10 @@ async fn authentication(client: &EtcdClient, through: &[Endpoint]) {
 async fn a_quota_that_was_reached_is_freed_by_compaction_defragmentation_and_disarming() {
     use taffrail_operator::etcd::AlarmKind;
     let directory = tempfile::tempdir().unwrap();
-    let port = std::env::var("MEMBER_PORT").map_or(23790, |port| port.parse().unwrap()) + 10;
-    let _running = start_with(directory.path(), port, &["--quota-backend-bytes=16777216"]);
+    let port = port() + 10;
+    let _running = start(directory.path(), port, &["--quota-backend-bytes=16777216"]);
     let client = EtcdClient::default();
-    until_ready(&client, &format!("http://127.0.0.1:{}", port + 2)).await;
+    until_ready(&client, port).await;
     let at = Endpoint {
         url: format!("http://127.0.0.1:{port}"),
         server_name: String::new(),

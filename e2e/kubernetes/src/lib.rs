@@ -6,6 +6,7 @@
 //! conditions and never for time; what a test made goes with its namespace.
 
 mod addresses;
+mod bucket;
 pub mod cluster;
 mod handle;
 mod helm;
@@ -19,6 +20,7 @@ pub mod wait;
 pub mod workload;
 
 pub use addresses::Addresses;
+pub use bucket::Bucket;
 pub use cluster::{Cluster, Image, PATIENCE};
 pub use handle::{Error, Kubernetes, run};
 pub use helm::Helm;

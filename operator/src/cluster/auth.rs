@@ -64,7 +64,9 @@ pub async fn keep(
     through: &[Endpoint],
 ) -> Result<AuthState, AuthError> {
     let was_on = cluster.status.as_ref().is_some_and(|status| status.auth_enabled);
-    if cluster.spec.auth.is_none() && !was_on {
+    // What was restored may have it on, though nobody declared it.
+    let restored = cluster.status.as_ref().is_some_and(|status| status.restore.is_some());
+    if cluster.spec.auth.is_none() && !was_on && !restored {
         return Ok(AuthState::default());
     }
     let passwords = Passwords::read(context, cluster).await?;
@@ -74,7 +76,11 @@ pub async fn keep(
         passwords,
         access: access.clone(),
     };
-    if through.is_empty() {
+    let is_founded = cluster
+        .status
+        .as_ref()
+        .is_some_and(|status| status.cluster_id.is_some());
+    if through.is_empty() || !is_founded {
         return Ok(keeper.unasked(was_on));
     }
     match &cluster.spec.auth {

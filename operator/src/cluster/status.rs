@@ -80,6 +80,7 @@ pub fn status(seen: &Observed, wanted: &Wanted, plan: &Plan, beside: &Beside) ->
         restore: before.restore.clone(),
         roll_back: before.roll_back.clone(),
         backup: before.backup.clone(),
+        access: before.access.clone(),
         auth_enabled: beside.auth_enabled,
         conditions: conditions(seen, wanted, plan, beside, &before.conditions),
     }

@@ -66,6 +66,37 @@ pub enum AccessChange {
     },
 }
 
+impl AccessChange {
+    /// For people: everything but a password.
+    pub fn words(&self) -> String {
+        match self {
+            Self::AddUser { name, .. } => format!("user {name} is made"),
+            Self::DeleteUser { name } => format!("user {name} is removed"),
+            Self::ChangePassword { name, .. } => format!("user {name} has another password"),
+            Self::GrantRole { user, role } => format!("user {user} has the role {role}"),
+            Self::RevokeRole { user, role } => format!("user {user} has the role {role} no more"),
+            Self::AddRole { name } => format!("role {name} is made"),
+            Self::DeleteRole { name } => format!("role {name} is removed"),
+            Self::Grant { role, permission } => {
+                let keys = range(&permission.key, &permission.range_end);
+                format!("role {role} has {:?} on {keys}", permission.kind)
+            }
+            Self::Revoke { role, key, range_end } => {
+                format!("role {role} has nothing on {} any more", range(key, range_end))
+            }
+        }
+    }
+}
+
+fn range(key: &[u8], end: &[u8]) -> String {
+    let (key, from_to) = (key.escape_ascii(), end.escape_ascii());
+    if end.is_empty() {
+        key.to_string()
+    } else {
+        format!("[{key}, {from_to})")
+    }
+}
+
 impl EtcdClient {
     /// Makes one change. `ROLE_NOT_FOUND` and the like are told as [`EtcdError::Refused`].
     pub(super) async fn change(

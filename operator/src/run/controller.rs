@@ -16,7 +16,8 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Resource, ResourceExt};
 use taffrail_crds::{
-    CLUSTER, EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, MANAGED_BY, MANAGER,
+    CLUSTER, EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, EtcdRole, EtcdUser,
+    MANAGED_BY, MANAGER,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -90,6 +91,18 @@ impl Work {
                 stop.clone(),
             ));
             running.spawn(others::keep::<EtcdDefragmentation>(
+                context.clone(),
+                namespace.clone(),
+                many,
+                stop.clone(),
+            ));
+            running.spawn(others::keep::<EtcdUser>(
+                context.clone(),
+                namespace.clone(),
+                many,
+                stop.clone(),
+            ));
+            running.spawn(others::keep::<EtcdRole>(
                 context.clone(),
                 namespace.clone(),
                 many,

@@ -7,7 +7,9 @@ use kube::Client;
 use kube::api::{Api, ListParams, PartialObjectMeta};
 use kube::core::NamespaceResourceScope;
 use serde::de::DeserializeOwned;
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, KINDS, yaml_of};
+use taffrail_crds::{
+    EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, EtcdRole, EtcdUser, KINDS, yaml_of,
+};
 
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -28,6 +30,8 @@ pub async fn wait(client: &Client, namespaces: &[Option<String>]) {
         listed::<EtcdBackup>(&scoped(client, namespace.as_deref())).await;
         listed::<EtcdBackupSchedule>(&scoped(client, namespace.as_deref())).await;
         listed::<EtcdDefragmentation>(&scoped(client, namespace.as_deref())).await;
+        listed::<EtcdUser>(&scoped(client, namespace.as_deref())).await;
+        listed::<EtcdRole>(&scoped(client, namespace.as_deref())).await;
     }
 }
 

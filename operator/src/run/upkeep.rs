@@ -9,8 +9,9 @@ use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
-use taffrail_crds::{CAUSE, CLUSTER, EtcdCluster, EtcdDefragmentation};
+use taffrail_crds::{CAUSE, CLUSTER, EtcdCluster, EtcdDefragmentation, EtcdRole, EtcdUser};
 
+use super::access::about;
 use super::kinds::scoped;
 use super::others::{Guarded, Kept};
 use crate::cluster::Error;
@@ -44,10 +45,13 @@ impl Kept for EtcdCluster {
     ) -> Controller<Guarded<Self>> {
         let made = watcher::Config::default().labels(CAUSE);
         let tasks = scoped::<PartialObjectMeta<EtcdDefragmentation>>(client, namespace);
-        controller.watches(tasks, made, |task| {
+        let controller = controller.watches(tasks, made, |task| {
             let cluster = task.labels().get(CLUSTER)?;
             Some(ObjectRef::new(cluster).within(task.metadata.namespace.as_deref()?))
-        })
+        });
+        // What was kept for one that has gone goes too.
+        let controller = about::<Self, EtcdUser>(controller, client, namespace);
+        about::<Self, EtcdRole>(controller, client, namespace)
     }
 
     fn cluster(&self) -> &str {

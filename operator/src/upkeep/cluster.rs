@@ -1,4 +1,4 @@
-//! The upkeep of one EtcdCluster: its policy, and what is done when a quota is reached.
+//! The upkeep of one EtcdCluster: its policy, what is done when a quota is reached, and users whose objects have gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use super::act;
 use super::look::{Picture, look};
 use super::nospace::{Remedy, remedy};
 use super::policy;
+use crate::access;
 use crate::cluster::Error;
 use crate::cluster::observe::Observed;
 use crate::context::Context;
@@ -21,7 +22,8 @@ const NOSPACE_AGAIN: Duration = Duration::from_secs(15);
 /// Compaction, defragmentation, and an alarm per member.
 const REMEDIES_MAX: usize = 12;
 
-/// Makes defragmentations that are due and frees a cluster that has reached its quota.
+/// Makes defragmentations that are due, frees a cluster that has reached its quota, and removes users and roles whose
+/// objects have gone.
 ///
 /// # Errors
 /// What Kubernetes or etcd said; nothing is lost by calling again.
@@ -33,12 +35,14 @@ pub async fn reconcile(cluster: Arc<EtcdCluster>, context: Arc<Context>) -> Resu
     let Some(cluster) = fresh.filter(alive) else {
         return Ok(Action::await_change());
     };
-    let scheduled = keep_policy(&context, &cluster).await?;
+    // None of them waits for another's success.
+    let scheduled = keep_policy(&context, &cluster).await;
     let healing = match is_without_space(&cluster) {
-        true => Some(heal(&context, &cluster).await?),
-        false => None,
+        true => heal(&context, &cluster).await.map(Some),
+        false => Ok(None),
     };
-    let again = scheduled.into_iter().chain(healing).min();
+    let swept = access::sweep(&context, &cluster).await;
+    let again = [scheduled?, healing?, swept?].into_iter().flatten().min();
     Ok(again.map_or_else(Action::await_change, |pause| {
         Action::requeue(pause.max(Duration::from_secs(1)))
     }))

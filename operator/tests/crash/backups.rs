@@ -8,31 +8,31 @@ use crate::ends::{End, ensure};
 use crate::show::{creating, creating_with, production, to_members};
 use crate::world::{Scenario, Summary, World};
 
-const META: &str = "apiVersion: etcd.taffrail.dev/v1alpha1";
+pub const META: &str = "apiVersion: etcd.taffrail.dev/v1alpha1";
 const TEMPLATE: &str = "{clusterRef: {name: main}, target: {volume: {claimName: shelf}}, retries: 1}";
 
-fn shelf(world: &World) {
+pub fn shelf(world: &World) {
     let spec = "{accessModes: [ReadWriteOnce], storageClassName: standard, resources: {requests: {storage: 1Gi}}}";
     world.create(&format!(
         "{{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {{name: shelf}}, spec: {spec}}}"
     ));
 }
 
-fn backup(world: &World, more: &str) {
+pub fn backup(world: &World, more: &str) {
     let spec = TEMPLATE.trim_end_matches('}');
     world.create(&format!(
         "{{{META}, kind: EtcdBackup, metadata: {{name: one}}, spec: {spec}{more}}}}}"
     ));
 }
 
-fn schedule(world: &World, times: &str, more: &str) {
+pub fn schedule(world: &World, times: &str, more: &str) {
     let spec = format!("{{schedule: '{times}', {more} template: {TEMPLATE}}}");
     world.create(&format!(
         "{{{META}, kind: EtcdBackupSchedule, metadata: {{name: often}}, spec: {spec}}}"
     ));
 }
 
-fn phases(wanted: &'static [(&'static str, usize)]) -> impl Fn(&World) -> End + Send + Sync + 'static {
+pub fn phases(wanted: &'static [(&'static str, usize)]) -> impl Fn(&World) -> End + Send + Sync + 'static {
     move |world| {
         let summary = Summary::of(world);
         let found = summary.backups.iter().map(|(phase, count)| (phase.as_str(), *count));

@@ -6,11 +6,13 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod access;
 mod backups;
 mod changes;
 mod ends;
 mod growth;
 mod losses;
+mod restores;
 mod rights;
 mod security;
 mod show;
@@ -76,10 +78,34 @@ scenarios! {
     a_schedule_that_is_none_makes_nothing = backups::nonsense;
     backups_outlive_their_schedule = backups::schedule_deleted;
 
+    a_cluster_begins_with_a_backup = restores::from_a_backup;
+    a_cluster_waits_for_the_backup_it_begins_with = restores::of_a_schedule;
+    a_restore_that_fails_is_tried_until_it_is_given_up = restores::failing;
+    another_declaration_follows_a_restore_that_was_given_up = restores::given_up_and_changed;
+    a_cluster_that_was_restored_is_never_restored_again = restores::once;
+    a_living_cluster_goes_back_and_its_volumes_stay = restores::rolled_back;
+    a_cluster_of_one_without_quorum_goes_back = restores::rolled_back_from_ruins;
+    a_cluster_with_a_password_goes_back_and_keeps_it = restores::rolled_back_with_a_password;
+    a_roll_back_without_its_backup_stops_nothing = restores::refused;
+
     members_are_defragmented_one_at_a_time_and_none_while_it_leads = upkeep::by_hand;
     one_alone_is_defragmented_too = upkeep::of_one;
     a_defragmentation_waits_until_a_lost_member_is_replaced = upkeep::after_repair;
     a_policy_makes_defragmentations_and_forgets_old_ones = upkeep::by_policy;
     a_cluster_that_reached_its_quota_is_freed = upkeep::no_space;
     data_that_are_too_large_stay_and_are_told_of = upkeep::too_much;
+
+    a_user_and_its_role_are_made = access::declared;
+    a_user_waits_for_its_role = access::without_its_role;
+    a_user_gets_its_role_when_it_comes = access::with_its_role;
+    what_may_be_done_changes = access::changed;
+    another_password_in_the_secret_is_the_new_one = access::another_password;
+    a_secret_that_was_written_anew_changes_no_password = access::same_password;
+    a_user_and_a_role_whose_objects_go_are_removed = access::deleted;
+    a_user_that_is_to_stay_stays_and_is_kept_no_more = access::retained;
+    what_was_changed_by_hand_is_put_back = access::drifted;
+    a_user_that_nobody_declared_is_left_alone = access::foreign;
+    a_user_that_nobody_declared_is_taken_over_on_demand = access::adopted;
+    of_two_that_declare_one_name_the_elder_has_it = access::rivals;
+    what_was_made_in_another_era_is_made_anew = access::another_era;
 }

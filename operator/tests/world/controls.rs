@@ -119,6 +119,14 @@ impl World {
         history.live_bytes = live;
     }
 
+    /// Somebody changes users or roles with etcdctl.
+    pub fn change_access(&self, change: taffrail_operator::etcd::AccessChange) {
+        let mut state = self.state();
+        state.note(format!("test: {}", change.words()));
+        let history = state.histories.last_mut().expect("a cluster");
+        super::etcd::change(history, change).expect("etcd takes it");
+    }
+
     /// A Secret with texts.
     pub fn secret(&self, name: &str, data: &[(&str, &str)]) {
         let data: serde_json::Map<_, _> = data

@@ -11,7 +11,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use kube::runtime::controller::Action;
 use serde::de::DeserializeOwned;
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation};
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdRole, EtcdUser};
+use taffrail_operator::access;
 use taffrail_operator::backup::{backups, schedules};
 use taffrail_operator::context::Context;
 use taffrail_operator::upkeep;
@@ -73,7 +74,7 @@ impl Life {
         }
     }
 
-    /// Reconciles every EtcdCluster, EtcdDefragmentation, EtcdBackup and EtcdBackupSchedule once. False if it died over it.
+    /// Reconciles every object of the kinds that are kept once. False if it died over it.
     pub async fn pass(&self, world: &World) -> bool {
         for cluster in all::<EtcdCluster>(world, "EtcdCluster") {
             let name = cluster.metadata.name.clone().unwrap_or_default();
@@ -83,10 +84,27 @@ impl Life {
             }
         }
         // Of others it would only be read that there is nothing to do.
-        let kept = |one: &EtcdCluster| one.spec.defragmentation.is_some() || is_without_space(one);
+        let kept = |one: &EtcdCluster| {
+            let keeps_access = one.status.as_ref().is_some_and(|status| status.access.is_some());
+            one.spec.defragmentation.is_some() || is_without_space(one) || keeps_access
+        };
         for cluster in all::<EtcdCluster>(world, "EtcdCluster").into_iter().filter(kept) {
             let name = cluster.metadata.name.clone().unwrap_or_default();
             let work = plainly(upkeep::cluster::reconcile(Arc::new(cluster), self.context.clone()));
+            if !self.lived_through(world, &name, work).await {
+                return false;
+            }
+        }
+        for role in all::<EtcdRole>(world, "EtcdRole") {
+            let name = role.metadata.name.clone().unwrap_or_default();
+            let work = plainly(access::reconcile(Arc::new(role), self.context.clone()));
+            if !self.lived_through(world, &name, work).await {
+                return false;
+            }
+        }
+        for user in all::<EtcdUser>(world, "EtcdUser") {
+            let name = user.metadata.name.clone().unwrap_or_default();
+            let work = plainly(access::reconcile(Arc::new(user), self.context.clone()));
             if !self.lived_through(world, &name, work).await {
                 return false;
             }
@@ -224,6 +242,7 @@ fn fingerprint(world: &World) -> u64 {
             .iter()
             .for_each(|(id, member)| (id, member.is_learner).hash(&mut hasher));
         history.auth.hash(&mut hasher);
+        (&history.users, &history.roles).hash(&mut hasher);
     }
     state.processes.keys().for_each(|uid| uid.hash(&mut hasher));
     hasher.finish()

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use taffrail_operator::etcd::AccessChange;
 
 use super::State;
 use super::api::{Key, Seen};
@@ -91,6 +92,12 @@ fn living<'a>(state: &'a State, uid: &str) -> Option<&'a Value> {
     clusters.find(|one| text(one, "/metadata/uid") == uid && one["metadata"]["deletionTimestamp"].is_null())
 }
 
+/// A person has given this cluster up for a backup.
+fn rolls_back(state: &State, owner: &str) -> bool {
+    let phase = living(state, owner).map(|one| text(one, "/status/rollBack/phase").to_owned());
+    phase.is_some_and(|phase| !phase.is_empty() && phase != "Done")
+}
+
 fn replicas(state: &State, owner: &str) -> Option<usize> {
     living(state, owner)
         .and_then(|one| one["spec"]["replicas"].as_u64())
@@ -120,6 +127,9 @@ fn pod_deleted(state: &mut State, key: &Key) {
         .values()
         .filter(|one| one.history == process.history && is_voter(one.member_id));
     let (leaving, staying): (Vec<_>, Vec<_>) = voters.partition(|one| deleted(&one.pod));
+    if rolls_back(state, &history.owner) {
+        return;
+    }
     let had_quorum = has_quorum(state, process.history);
     let several = history.voters().count() > 2;
     if had_quorum && several && staying.len() < history.quorum() {
@@ -219,15 +229,14 @@ pub fn gone(state: &mut State, key: &Key, object: &Value) {
         return;
     }
     let url = text(object, "/spec/peerUrl").to_owned();
-    let owner = object["metadata"]["labels"][taffrail_crds::CLUSTER_UID]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let owner = super::etcd::owner(state, object);
     let Some(history) = state.histories.iter().rev().find(|history| history.owner == owner) else {
         return;
     };
     let listed = history.members.values().any(|member| member.peer_urls.contains(&url));
-    if listed && living(state, &owner).is_some() {
+    let given_up = living(state, &owner).is_some_and(|one| one["status"]["rollBack"].is_object())
+        && text(object, "/spec/leaving/reason") == "RolledBack";
+    if listed && living(state, &owner).is_some() && !given_up {
         state.violated(format!("the EtcdMember {} is gone while it is in the roster", key.name));
     }
 }
@@ -253,6 +262,30 @@ pub fn founded(state: &mut State, history: usize, pod: &Key) {
     all.push(history);
     if all.len() > 1 {
         state.violated(format!("{} founds a second cluster", pod.name));
+    }
+    let owner = state.histories[history].owner.clone();
+    let to_restore = |spec: &Value| spec["bootstrap"]["restore"].is_object();
+    if state.memory.specs.get(&owner).is_some_and(to_restore) {
+        state.violated(format!(
+            "{} founds an empty cluster though one is to be restored",
+            pod.name
+        ));
+    }
+}
+
+/// A volume is filled from a backup: once, unless a person asked for another time, and never beside members that run.
+pub fn restored(state: &mut State, history: usize, pod: &Key) {
+    let owner = state.histories[history].owner.clone();
+    state.note(format!("etcd: {} restores a cluster", pod.name));
+    let rolled_back = living(state, &owner).is_some_and(|one| one["status"]["rollBack"].is_object());
+    let all = state.memory.founded.entry(owner.clone()).or_default();
+    all.push(history);
+    if all.len() > 1 && !rolled_back {
+        state.violated(format!("{} restores over a cluster that was founded", pod.name));
+    }
+    let runs = |process: &super::Process| state.histories[process.history].owner == owner;
+    if state.processes.values().any(runs) {
+        state.violated(format!("{} restores while members run", pod.name));
     }
 }
 
@@ -302,6 +335,31 @@ pub fn defragmented(state: &mut State, history: usize, id: u64) {
     if away > 0 && !state.memory.several_operators {
         state.violated(format!("{id:x} is defragmented while {away} members are away"));
     }
+}
+
+/// Whatever is changed in etcd is written down as kept before: only then its end is noticed.
+pub fn access_changed(state: &mut State, change: &AccessChange) {
+    let (kind, name) = match change {
+        AccessChange::AddUser { name, .. }
+        | AccessChange::DeleteUser { name }
+        | AccessChange::ChangePassword { name, .. }
+        | AccessChange::GrantRole { user: name, .. }
+        | AccessChange::RevokeRole { user: name, .. } => ("users", name),
+        AccessChange::AddRole { name }
+        | AccessChange::DeleteRole { name }
+        | AccessChange::Grant { role: name, .. }
+        | AccessChange::Revoke { role: name, .. } => ("roles", name),
+    };
+    if !is_kept(state, kind, name) && !state.memory.several_operators {
+        state.violated(format!("{}, and nothing says that it is kept", change.words()));
+    }
+}
+
+/// By any cluster: no world here has two.
+fn is_kept(state: &State, kind: &str, name: &str) -> bool {
+    let clusters = state.api.of_kind("EtcdCluster");
+    let entries = clusters.flat_map(|(_, one)| super::kubelet::items(one, &format!("/status/access/{kind}")));
+    entries.into_iter().any(|one| text(one, "/name") == name)
 }
 
 fn one_process_per_volume(state: &mut State) {

@@ -76,6 +76,10 @@ pub struct Stored {
     pub schedule: Option<String>,
     pub cluster_uid: String,
     pub taken_at: Timestamp,
+    /// What clients had written.
+    pub log: Vec<u64>,
+    pub root_password: Option<String>,
+    pub auth: bool,
 }
 
 impl World {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::World;
 use super::kubelet::text;
+use super::{History, World};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -28,6 +28,10 @@ pub struct Summary {
     pub jobs: usize,
     /// Objects in the bucket.
     pub stored: usize,
+    /// Users with their passwords and roles, and roles with what they may do.
+    pub access: BTreeSet<String>,
+    /// Names of users and roles that are written down as kept.
+    pub kept: BTreeSet<String>,
 }
 
 impl Summary {
@@ -56,7 +60,7 @@ impl Summary {
         let is_ready = |pod: &serde_json::Value| pod.pointer("/status/containerStatuses/0/ready") == Some(&true.into());
         let budget =
             |one: &serde_json::Value| format!("{} {}", text(one, "/metadata/name"), one["spec"]["minAvailable"]);
-        let kept = |claim: &serde_json::Value| claim["metadata"]["annotations"][taffrail_crds::KEPT].is_string();
+        let is_kept = |claim: &serde_json::Value| claim["metadata"]["annotations"][taffrail_crds::KEPT].is_string();
         Self {
             voters: last.voters().count(),
             learners: last.members.len() - last.voters().count(),
@@ -68,7 +72,7 @@ impl Summary {
             claims_kept: state
                 .api
                 .of_kind("PersistentVolumeClaim")
-                .filter(|(_, claim)| kept(claim))
+                .filter(|(_, claim)| is_kept(claim))
                 .count(),
             services: names("Service"),
             secrets: names("Secret"),
@@ -87,6 +91,31 @@ impl Summary {
             backups,
             jobs: count("Job"),
             stored: state.bucket.len(),
+            access: access(&last),
+            kept: state
+                .api
+                .of_kind("EtcdCluster")
+                .flat_map(|(_, one)| kept(one))
+                .collect(),
         }
     }
+}
+
+fn access(history: &History) -> BTreeSet<String> {
+    let users = history.users.iter().map(|one| format!("{one:?}"));
+    let roles = history.roles.iter().map(|one| format!("{one:?}"));
+    users.chain(roles).collect()
+}
+
+fn kept(cluster: &serde_json::Value) -> Vec<String> {
+    let names = |kind: &str| {
+        let all = cluster["status"]["access"][kind]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let kind = kind.to_owned();
+        all.into_iter()
+            .map(move |one| format!("{kind} {} of {}", text(&one, "/name"), text(&one, "/object")))
+    };
+    names("users").chain(names("roles")).collect()
 }

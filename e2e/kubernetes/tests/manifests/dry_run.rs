@@ -36,19 +36,23 @@ pub struct Definitions {
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     include_str!("../../../../crds/etcdclusters.yaml"),
     include_str!("../../../../crds/etcdmembers.yaml"),
     include_str!("../../../../crds/etcdbackups.yaml"),
     include_str!("../../../../crds/etcdbackupschedules.yaml"),
     include_str!("../../../../crds/etcddefragmentations.yaml"),
+    include_str!("../../../../crds/etcdusers.yaml"),
+    include_str!("../../../../crds/etcdroles.yaml"),
 ];
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 7] = [
     "EtcdCluster",
     "EtcdMember",
     "EtcdBackup",
     "EtcdBackupSchedule",
     "EtcdDefragmentation",
+    "EtcdUser",
+    "EtcdRole",
 ];
 
 impl Definitions {
@@ -89,6 +93,17 @@ impl Definitions {
             ..PostParams::default()
         };
         told(self.api(kind).create(&params, &object(kind, name, spec)).await)
+    }
+
+    /// Of an object as somebody wrote it.
+    pub async fn refusals_of(&self, value: &Value) -> Vec<Refusal> {
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let object: DynamicObject = serde_json::from_value(value.clone()).expect("an object");
+        let kind = value["kind"].as_str().unwrap_or_default();
+        told(self.api(kind).create(&params, &object).await)
     }
 
     pub async fn refused(&self, row: &Row) -> Vec<Refusal> {
@@ -190,7 +205,8 @@ fn filled_in(kind: &str, spec: Value) -> Value {
     let backup = json!({"clusterRef": {"name": "a"}, "target": {"volume": {"claimName": "shelf"}}});
     let mut whole = match kind {
         "EtcdBackup" => backup,
-        "EtcdDefragmentation" => json!({"clusterRef": {"name": "a"}}),
+        "EtcdDefragmentation" | "EtcdRole" => json!({"clusterRef": {"name": "a"}}),
+        "EtcdUser" => json!({"clusterRef": {"name": "a"}, "noPassword": true}),
         "EtcdBackupSchedule" => json!({"schedule": "@daily", "template": backup}),
         _ => return spec,
     };

@@ -42,11 +42,13 @@ fn starred(field: &str) -> String {
     })
 }
 
-const DEFINITIONS: [&str; 4] = [
+const DEFINITIONS: [&str; 6] = [
     include_str!("../../../../crds/etcdclusters.yaml"),
     include_str!("../../../../crds/etcdbackups.yaml"),
     include_str!("../../../../crds/etcdbackupschedules.yaml"),
     include_str!("../../../../crds/etcddefragmentations.yaml"),
+    include_str!("../../../../crds/etcdusers.yaml"),
+    include_str!("../../../../crds/etcdroles.yaml"),
 ];
 
 /// Of fields that this project defines. What is Kubernetes' own, inside pods, has no bounds in the schema.

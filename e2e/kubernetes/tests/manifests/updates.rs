@@ -31,6 +31,41 @@ pub const BAD: &[Update] = &[
         field: "<nil>",
         message: "a defragmentation is what it was asked to be: make another one",
     },
+    Update {
+        kind: "EtcdUser",
+        before: "{}",
+        after: "{clusterRef: {name: b}}",
+        field: "spec",
+        message: "clusterRef cannot change: make another EtcdUser",
+    },
+    Update {
+        kind: "EtcdUser",
+        before: "{}",
+        after: "{userName: other}",
+        field: "spec",
+        message: "userName cannot change: make another EtcdUser",
+    },
+    Update {
+        kind: "EtcdUser",
+        before: "{}",
+        after: "{noPassword: null, passwordSecretRef: {name: web}}",
+        field: "spec",
+        message: "etcd does not let a user with a password become one without, nor back",
+    },
+    Update {
+        kind: "EtcdRole",
+        before: "{}",
+        after: "{clusterRef: {name: b}}",
+        field: "spec",
+        message: "clusterRef cannot change: make another EtcdRole",
+    },
+    Update {
+        kind: "EtcdRole",
+        before: "{}",
+        after: "{roleName: other}",
+        field: "spec",
+        message: "roleName cannot change: make another EtcdRole",
+    },
 ];
 
 pub const GOOD: &[Update] = &[
@@ -60,6 +95,20 @@ pub const GOOD: &[Update] = &[
         kind: "EtcdCluster",
         before: "{paused: true, replicas: 3}",
         after: "{replicas: 5}",
+        field: "",
+        message: "",
+    },
+    Update {
+        kind: "EtcdUser",
+        before: "{noPassword: null, passwordSecretRef: {name: web}}",
+        after: "{passwordSecretRef: {name: other}, roles: [app], deletionPolicy: Retain}",
+        field: "",
+        message: "",
+    },
+    Update {
+        kind: "EtcdRole",
+        before: "{}",
+        after: "{permissions: [{type: Read, key: a}]}",
         field: "",
         message: "",
     },

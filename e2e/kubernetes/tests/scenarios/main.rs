@@ -2,6 +2,7 @@
 //!
 //! Every test has a namespace and a cluster of its own; all share the operator, which runs as its Deployment.
 
+mod access;
 mod auth;
 mod bad_input;
 mod life;

@@ -9,13 +9,17 @@ use crate::problem::Problem;
 use crate::secrets::{Data, Found, Secrets, text};
 
 /// Root's password: the declared one, and those that etcd may have. The latter are in a Secret of the operator:
-/// `password`, which etcd was last given, and `next` while it is being given another.
+/// `password`, which etcd was last given, `next` while it is being given another, and `cluster`, the ID of the etcd that
+/// was given it: after a restore another is in force.
 pub(super) struct Passwords {
     secrets: Secrets,
     name: String,
     pub wanted: Option<String>,
     current: Option<String>,
     next: Option<String>,
+    /// ID of the etcd there is, and of the one that has `current`.
+    cluster: Option<String>,
+    given_to: Option<String>,
     pub problems: Vec<Problem>,
 }
 
@@ -28,6 +32,8 @@ impl Passwords {
             wanted: None,
             current: None,
             next: None,
+            cluster: cluster.status.as_ref().and_then(|status| status.cluster_id.clone()),
+            given_to: None,
             problems: Vec::new(),
         };
         passwords.read_wanted(cluster).await?;
@@ -59,6 +65,7 @@ impl Passwords {
             Found::Ours(secret) => {
                 self.current = text(&secret, "password");
                 self.next = text(&secret, "next");
+                self.given_to = text(&secret, "cluster");
             }
         }
         Ok(())
@@ -66,7 +73,7 @@ impl Passwords {
 
     /// Whether etcd has it for sure.
     pub fn is_applied(&self, password: &str) -> bool {
-        self.current.as_deref() == Some(password) && self.next.is_none()
+        self.current.as_deref() == Some(password) && self.next.is_none() && self.given_to == self.cluster
     }
 
     /// Every password that etcd may have, the likeliest first: one that was being given, then the one before, then
@@ -91,11 +98,16 @@ impl Passwords {
     pub async fn applied(&mut self, password: &str) -> Result<(), kube::Error> {
         self.current = Some(password.into());
         self.next = None;
+        self.given_to = self.cluster.clone();
         self.write().await
     }
 
     async fn write(&self) -> Result<(), kube::Error> {
-        let entries = [("password", &self.current), ("next", &self.next)];
+        let entries = [
+            ("password", &self.current),
+            ("next", &self.next),
+            ("cluster", &self.given_to),
+        ];
         let data: Data = entries
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value.clone()?.into_bytes())))

@@ -17,6 +17,7 @@ impl World {
     fn new(auth: serde_json::Value, certificate_is_root: bool) -> Self {
         let mut cluster = cluster();
         cluster.spec.auth = serde_json::from_value(auth).unwrap();
+        cluster.status.get_or_insert_default().cluster_id = Some("c1".into());
         let etcd = Arc::new(FakeAuth::default());
         etcd.state().certificate_is_root = certificate_is_root;
         Self {
@@ -110,10 +111,46 @@ async fn converged(world: &World, password: &str) {
     assert!(state.enabled && state.problems.is_empty(), "{state:?}");
     assert_eq!(world.etcd.state().password.as_deref(), Some(password));
     let applied = world.shelf.secret("a-root-applied");
-    assert_eq!(applied, [("password".to_owned(), password.to_owned())].into());
+    let pairs = [("cluster", "c1"), ("password", password)];
+    assert_eq!(
+        applied,
+        pairs.map(|(key, text)| (key.to_owned(), text.to_owned())).into()
+    );
     let calls = world.etcd.state().changes;
     world.keep().await.unwrap();
     assert_eq!(world.etcd.state().changes, calls, "nothing is changed when all is well");
+}
+
+#[tokio::test]
+async fn a_restored_etcd_is_given_the_declared_password_again() {
+    let mut world = World::new(on(), true);
+    world.password("new");
+    world.keep().await.unwrap();
+    world.etcd.state().password = Some("of the backup".into());
+    world.keep().await.unwrap();
+    assert_eq!(
+        world.etcd.state().password.as_deref(),
+        Some("of the backup"),
+        "not asked for"
+    );
+    world.cluster.status.as_mut().unwrap().cluster_id = Some("c2".into());
+    world.keep().await.unwrap();
+    assert_eq!(world.etcd.state().password.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn nothing_is_done_before_the_cluster_has_a_name_and_a_restored_one_is_looked_at_though_nothing_is_declared() {
+    let mut world = World::new(on(), true);
+    world.password("new");
+    world.cluster.status.as_mut().unwrap().cluster_id = None;
+    assert!(!world.keep().await.unwrap().enabled);
+    let mut restored = World::new(serde_json::Value::Null, false);
+    restored.etcd.state().enabled = true;
+    restored.etcd.state().password = Some("of the backup".into());
+    assert_eq!(restored.keep().await.unwrap(), AuthState::default());
+    let status = json!({"object": {"target": {"volume": {"claimName": "a"}}, "key": "b"}});
+    restored.cluster.status.as_mut().unwrap().restore = serde_json::from_value(status).unwrap();
+    assert_eq!(World::reasons(&restored.keep().await.unwrap()), ["RootPasswordRefused"]);
 }
 
 #[tokio::test]

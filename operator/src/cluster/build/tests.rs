@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 use taffrail_crds::{EtcdCluster, EtcdMember};
 
-use super::{Mounts, PodInputs, budget, client_service, member, pod, pod_hash, volume};
+use super::{Mounts, PodInputs, budget, client_service, member, pod, pod_hash, restore_pod, volume};
 use crate::names::Names;
 
 fn cluster(spec: Value) -> EtcdCluster {
@@ -157,4 +157,69 @@ fn volumes_belong_to_the_cluster_only_if_they_shall_go_with_it() {
     };
     assert_eq!(owners(json!({})), 0);
     assert_eq!(owners(json!({"storage": {"retention": {"whenDeleted": "Delete"}}})), 1);
+}
+
+fn restore(bump_revision: i64) -> taffrail_crds::RestoreStatus {
+    let target = json!({"s3": {"bucket": "abc", "credentialsSecretRef": {"name": "keys"}}});
+    let object = json!({"target": target, "key": "k", "encryption": {"identitySecretRef": {"name": "age"}}});
+    let pod = json!({"serviceAccountName": "reader"});
+    serde_json::from_value(json!({"object": object, "bumpRevision": bump_revision, "pod": pod})).unwrap()
+}
+
+#[test]
+fn the_pod_that_restores_is_none_of_the_members_and_mounts_what_the_store_asks_for() {
+    let inputs = inputs(json!({}));
+    let made = restore_pod(&inputs, &record(&inputs, 0), &restore(7), "operator:1");
+    assert_eq!(made.metadata.name.as_deref(), Some("demo-0-restore"));
+    let labels = made.metadata.labels.unwrap();
+    assert!(!labels.contains_key(taffrail_crds::CLUSTER) && !labels.contains_key(taffrail_crds::ROLE));
+    let spec = made.spec.unwrap();
+    let containers: Vec<_> = spec.init_containers.iter().flatten().chain(&spec.containers).collect();
+    let names: Vec<_> = containers
+        .iter()
+        .map(|one| (one.name.as_str(), one.image.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("fetch", "operator:1"),
+            ("restore", "taffrail:3.6.14"),
+            ("finish", "operator:1")
+        ]
+    );
+    let secrets: Vec<_> = spec
+        .volumes
+        .iter()
+        .flatten()
+        .filter_map(|one| one.secret.as_ref()?.secret_name.clone())
+        .collect();
+    assert_eq!(secrets, ["keys", "age"]);
+    assert_eq!(spec.service_account_name.as_deref(), Some("reader"));
+    assert!(containers.iter().all(|one| one.security_context.is_some()));
+}
+
+#[test]
+fn a_restored_member_is_the_one_that_will_be_started_and_its_revision_moves_on_where_that_is_known() {
+    let mut inputs = inputs(json!({}));
+    let words = |inputs: &PodInputs, bump| {
+        let made = restore_pod(inputs, &record(inputs, 0), &restore(bump), "operator:1");
+        made.spec.unwrap().init_containers.unwrap()[1].args.clone().unwrap()
+    };
+    let said = words(&inputs, 7);
+    for wanted in [
+        "--name=demo-0",
+        "--initial-cluster-token=uid-1",
+        "--initial-cluster=demo-0=https://demo-0.demo-peers.shop.svc.cluster.local:2380",
+        "--bump-revision=7",
+        "--mark-compacted",
+    ] {
+        assert!(said.contains(&wanted.to_owned()), "{wanted} is not in {said:#?}");
+    }
+    assert!(
+        !words(&inputs, 0)
+            .iter()
+            .any(|word| word.starts_with("--bump") || word.starts_with("--mark"))
+    );
+    inputs.version = "3.5.21".parse().unwrap();
+    assert!(!words(&inputs, 7).iter().any(|word| word.starts_with("--bump")));
 }

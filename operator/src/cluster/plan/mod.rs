@@ -19,6 +19,8 @@ mod step;
 mod volumes;
 
 #[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod tests;
 
 pub use leave::hand_over;

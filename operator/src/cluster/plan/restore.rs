@@ -3,7 +3,7 @@
 //! What is decided on is written down first, so that a newer backup of a schedule changes nothing half-way. Nobody
 //! starts a member on a volume that is being filled, and a volume that was filled is never filled again.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use taffrail_crds::{RestorePhase, RestoreStatus};
 
@@ -84,11 +84,8 @@ fn said(failed: &RestoreStatus) -> String {
 fn fill(seen: &Observed, restore: &RestoreStatus, first: &Member) -> Plan {
     let member = first.name().to_owned();
     let Some(pod) = &seen.restore_pod else {
-        if let Some(seconds) = pause_left(seen.now, restore) {
-            return Plan::wait(
-                Phase::Restoring,
-                format!("tried again in {seconds} s: {}", said(restore)),
-            );
+        if let Some(again) = pauses_until(seen.now, restore) {
+            return Plan::wait(Phase::Restoring, format!("tried again at {again}: {}", said(restore)));
         }
         let why = format!("the volume of {member} is filled from {}", restore.object.key);
         return Plan::new(Phase::Restoring, Step::RunRestore { member }, why);
@@ -136,11 +133,12 @@ fn note_failure(seen: &Observed, restore: &RestoreStatus, pod: &Pod) -> Plan {
     Plan::new(Phase::Restoring, Step::NoteRestore(Box::new(noted)), text)
 }
 
-fn pause_left(now: Timestamp, restore: &RestoreStatus) -> Option<i64> {
+/// When another attempt is made, if that is not yet.
+fn pauses_until(now: Timestamp, restore: &RestoreStatus) -> Option<Timestamp> {
     let failed_at: Timestamp = restore.failed_at.as_deref()?.parse().ok()?;
     let pause = PAUSE_SECONDS << restore.failures.clamp(1, FAILURES_MAX);
-    let left = failed_at.as_second() + pause - now.as_second();
-    (left > 0).then_some(left)
+    let again = failed_at.checked_add(SignedDuration::from_secs(pause)).ok()?;
+    (again > now).then_some(again)
 }
 
 fn doing(restore: &RestoreStatus, pod: &Pod) -> String {

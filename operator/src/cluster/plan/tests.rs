@@ -19,8 +19,8 @@ use crate::names::Names;
 const NOW: &str = "2026-01-01T00:10:00Z";
 
 /// A cluster of healthy members; tests spoil it.
-struct Picture {
-    seen: Observed,
+pub(super) struct Picture {
+    pub seen: Observed,
 }
 
 fn cluster(replicas: i32) -> EtcdCluster {
@@ -36,7 +36,7 @@ fn cluster(replicas: i32) -> EtcdCluster {
 
 impl Picture {
     /// `there` members, the first of which leads, where `declared` are wanted.
-    fn of(there: i64, declared: i32) -> Self {
+    pub fn of(there: i64, declared: i32) -> Self {
         let mut cluster = cluster(declared);
         cluster.status.as_mut().unwrap().next_serial = there;
         let names = Names::of(&cluster, "cluster.local");
@@ -127,7 +127,7 @@ impl Picture {
         }
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut EtcdCluster)) {
+    pub fn change(&mut self, change: impl FnOnce(&mut EtcdCluster)) {
         change(Arc::make_mut(&mut self.seen.cluster));
     }
 
@@ -160,11 +160,11 @@ impl Picture {
         }
     }
 
-    fn plan(&self) -> Plan {
+    pub fn plan(&self) -> Plan {
         plan(&self.seen, &self.wanted())
     }
 
-    fn step(&self) -> Step {
+    pub fn step(&self) -> Step {
         self.plan().step
     }
 }

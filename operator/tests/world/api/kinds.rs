@@ -16,7 +16,7 @@ use k8s_openapi::api::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember};
+use taffrail_crds::{EtcdBackup, EtcdBackupSchedule, EtcdCluster, EtcdDefragmentation, EtcdMember, EtcdRole, EtcdUser};
 
 #[derive(Debug)]
 pub struct Kind {
@@ -82,6 +82,8 @@ kinds! {
     "etcd.taffrail.dev" "v1alpha1" "etcdclusters" "EtcdCluster" true true typed::<EtcdCluster>;
     "etcd.taffrail.dev" "v1alpha1" "etcdmembers" "EtcdMember" true true typed::<EtcdMember>;
     "etcd.taffrail.dev" "v1alpha1" "etcddefragmentations" "EtcdDefragmentation" true true typed::<EtcdDefragmentation>;
+    "etcd.taffrail.dev" "v1alpha1" "etcdusers" "EtcdUser" true true typed::<EtcdUser>;
+    "etcd.taffrail.dev" "v1alpha1" "etcdroles" "EtcdRole" true true typed::<EtcdRole>;
     "etcd.taffrail.dev" "v1alpha1" "etcdbackups" "EtcdBackup" true true typed::<EtcdBackup>;
     "etcd.taffrail.dev" "v1alpha1" "etcdbackupschedules" "EtcdBackupSchedule" true true typed::<EtcdBackupSchedule>;
 }

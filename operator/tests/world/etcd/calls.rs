@@ -1,11 +1,13 @@
 //! The operator's side of it: the trait `Etcd`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use taffrail_operator::etcd::{
-    Access, Alarm, ClientTls, Downgrade, Endpoint, Etcd, EtcdError, MemberFacts, Roster, RosterMember,
+    Access, AccessChange, Alarm, ClientTls, Downgrade, Endpoint, Etcd, EtcdError, MemberFacts, Permission, Roster,
+    RosterMember,
 };
 
 use super::super::kubelet::Process;
@@ -399,7 +401,11 @@ impl Etcd for FakeEtcd {
                         let history = &state.histories[process.history];
                         let on = history.auth.then_some(());
                         on.ok_or_else(|| EtcdError::Refused("authentication is not enabled".into()))?;
-                        return Ok(name == "root" && history.root_password.as_deref() == Some(password));
+                        let known = match name {
+                            "root" => history.root_password.as_ref(),
+                            name => history.users.get(name).and_then(|user| user.password.as_ref()),
+                        };
+                        return Ok(known.is_some_and(|known| known == password));
                     }
                     Err(error) => reason = error,
                 }
@@ -432,6 +438,32 @@ impl Etcd for FakeEtcd {
         };
         self.through(access, through, (&format!("compact {revision}"), How::Write), act)
             .await
+    }
+
+    async fn user(&self, access: &Access, through: &[Endpoint], name: &str) -> Answer<Option<BTreeSet<String>>> {
+        let act = |state: &mut State, process: &Process| {
+            with_quorum(state, process)?;
+            let user = state.histories[process.history].users.get(name);
+            Ok(user.map(|user| user.roles.clone()))
+        };
+        self.through(access, through, ("user", How::Read), act).await
+    }
+
+    async fn role(&self, access: &Access, through: &[Endpoint], name: &str) -> Answer<Option<BTreeSet<Permission>>> {
+        let act = |state: &mut State, process: &Process| {
+            with_quorum(state, process)?;
+            Ok(state.histories[process.history].roles.get(name).cloned())
+        };
+        self.through(access, through, ("role", How::Read), act).await
+    }
+
+    async fn change_access(&self, access: &Access, through: &[Endpoint], change: &AccessChange) -> Answer<()> {
+        let act = |state: &mut State, process: &Process| {
+            with_quorum(state, process)?;
+            invariants::access_changed(state, change);
+            super::change(&mut state.histories[process.history], change.clone())
+        };
+        self.through(access, through, (&change.words(), How::Write), act).await
     }
 
     async fn trusts(&self, tls: &ClientTls, at: &Endpoint) -> Answer<bool> {

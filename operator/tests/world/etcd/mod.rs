@@ -2,6 +2,7 @@
 //!
 //! A cluster is one [`History`], the truth of its log and its roster; every volume knows how much of it it holds.
 
+mod access;
 mod calls;
 mod changes;
 mod handshake;
@@ -12,8 +13,9 @@ mod start;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use taffrail_operator::etcd::Alarm;
+use taffrail_operator::etcd::{Alarm, Permission};
 
+pub use access::change;
 pub use calls::FakeEtcd;
 pub use raft::{has_quorum, tick};
 pub use start::start;
@@ -42,10 +44,20 @@ pub struct History {
     pub alarms: BTreeSet<Alarm>,
     pub auth: bool,
     pub root_password: Option<String>,
+    /// All but root.
+    pub users: BTreeMap<String, User>,
+    pub roles: BTreeMap<String, BTreeSet<Permission>>,
     /// Bytes allocated and in use by member, if a test filled them.
     pub sizes: BTreeMap<u64, (i64, i64)>,
     /// What is in use once history is compacted away.
     pub live_bytes: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct User {
+    /// None: it comes with a certificate.
+    pub password: Option<String>,
+    pub roles: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,13 +91,20 @@ impl History {
     }
 }
 
-/// UID of the EtcdCluster that a pod belongs to.
-pub fn owner(pod: &Value) -> String {
-    let label = pod["metadata"]["labels"][taffrail_crds::CLUSTER_UID].as_str();
-    let owner = items(pod, "/metadata/ownerReferences")
-        .first()
-        .map(|owner| text(owner, "/uid"));
-    label.or(owner).unwrap_or_default().to_owned()
+/// UID of the EtcdCluster that an object belongs to: by its label, or up the line of its owners.
+pub fn owner(state: &State, object: &Value) -> String {
+    if let Some(label) = object["metadata"]["labels"][taffrail_crds::CLUSTER_UID].as_str() {
+        return label.to_owned();
+    }
+    let Some(owner) = items(object, "/metadata/ownerReferences").first() else {
+        return String::new();
+    };
+    let uid = text(owner, "/uid");
+    let mut objects = state.api.objects.values();
+    match objects.find(|one| text(one, "/metadata/uid") == uid) {
+        Some(above) if text(owner, "/kind") != "EtcdCluster" => self::owner(state, above),
+        _ => uid.to_owned(),
+    }
 }
 
 /// What readiness probes find: it runs, is in the roster and knows a leader.
@@ -99,7 +118,7 @@ pub fn is_ready(state: &State, pod_uid: &str) -> bool {
 }
 
 /// FNV-1a: IDs that are made of URLs.
-pub(super) fn hash(parts: &[String]) -> u64 {
+pub fn hash(parts: &[String]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

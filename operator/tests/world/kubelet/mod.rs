@@ -5,6 +5,7 @@ mod copy;
 mod flags;
 mod garbage;
 mod pods;
+mod restore;
 mod status;
 mod volumes;
 mod work;

@@ -204,7 +204,7 @@ fn run(state: &mut State, key: &Key, pod: &Value, flags: Flags, ip: String) -> R
     let claim = claim.ok_or_else(|| Failure::Exited("it has no volume".into()))?;
     let disk = text(&state.api.objects[&claim], "/metadata/uid").to_owned();
     let version = version_of(pod);
-    let owner = etcd::owner(pod);
+    let owner = etcd::owner(state, pod);
     let (history, member_id) = etcd::start(state, &flags, &disk, &version, &owner, key).map_err(Failure::Exited)?;
     crate::world::invariants::started(state, key, &disk);
     let client_authorities = flags.file(state, "trusted-ca-file");

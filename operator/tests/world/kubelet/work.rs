@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use taffrail_crds::{Artifact, Verification};
 use taffrail_operator::backup::request::{Check, HOPELESS, Outcome, Prune, REQUEST, Request, Take};
 
-use super::{items, text};
+use super::{items, restore, text};
 use crate::world::api::{Key, kind_named};
 use crate::world::{State, Stored};
 
@@ -84,6 +84,9 @@ pub fn run(state: &mut State, key: &Key, pod: &Value, request: &Request) {
         state.violated(format!("{} mounts the Secret {missing}, which is not there", key.name));
         return;
     }
+    if matches!(request, Request::Finish(_)) {
+        return restore::run(state, key, pod);
+    }
     let outcome = outcome(state, request);
     let code = match &outcome {
         Outcome::Failed { hopeless: true, .. } => HOPELESS,
@@ -100,6 +103,7 @@ pub fn run(state: &mut State, key: &Key, pod: &Value, request: &Request) {
     });
 }
 
+/// The first Secret that a pod waits for in vain.
 fn missing_secret(state: &State, key: &Key, pod: &Value) -> Option<String> {
     let named = items(pod, "/spec/volumes")
         .iter()
@@ -133,11 +137,18 @@ fn outcome(state: &mut State, request: &Request) -> Outcome {
 fn taken(state: &mut State, take: &Take) -> Outcome {
     let key = format!("{}.snap.zst", take.key);
     assert!(!take.members.is_empty(), "somebody has to be asked");
+    let mut histories = state.histories.iter().rev();
+    let history = histories
+        .find(|one| one.owner == take.origin.cluster_uid)
+        .expect("it was founded");
     let stored = Stored {
         backup_uid: take.origin.backup_uid.clone(),
         schedule: take.origin.schedule.clone(),
         cluster_uid: take.origin.cluster_uid.clone(),
         taken_at: state.now,
+        log: history.log[..history.acknowledged].to_vec(),
+        root_password: history.root_password.clone(),
+        auth: history.auth,
     };
     let taken_at = state.bucket.entry(key.clone()).or_insert(stored).taken_at;
     let twice = state
