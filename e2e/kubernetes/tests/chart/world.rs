@@ -6,8 +6,8 @@ use std::path::Path;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, ResourceExt};
 use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use taffrail_e2e_kubernetes::{Helm, Kubernetes, Namespace, OPERATOR_NAMESPACE};
 
 const IMAGE: &str = "image.repository=taffrail/operator";
@@ -27,7 +27,14 @@ impl World {
     /// Neither an operator nor a kind is there: what other tests have left is taken away.
     pub async fn empty() -> Self {
         let kubernetes = Kubernetes::from_env().await;
-        let operator = ["delete", "deployment", "-n", OPERATOR_NAMESPACE, "taffrail-operator", "--ignore-not-found"];
+        let operator = [
+            "delete",
+            "deployment",
+            "-n",
+            OPERATOR_NAMESPACE,
+            "taffrail-operator",
+            "--ignore-not-found",
+        ];
         kubernetes.kubectl(&operator).await.expect("it goes");
         for kind in taffrail_crds::KINDS {
             let name = (kind.definition)().name_any();
