@@ -6,9 +6,9 @@ use std::path::Path;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
 use kube::api::ListParams;
-use taffrail_e2e_kubernetes::{Helm, Kubernetes, Namespace};
+use kube::{Api, ResourceExt};
+use taffrail_e2e_kubernetes::{Helm, Kubernetes, Namespace, OPERATOR_NAMESPACE};
 
 const IMAGE: &str = "image.repository=taffrail/operator";
 pub const RELEASE: &str = "keeper";
@@ -27,37 +27,19 @@ impl World {
     /// Neither an operator nor a kind is there: what other tests have left is taken away.
     pub async fn empty() -> Self {
         let kubernetes = Kubernetes::from_env().await;
-        for words in [
-            &[
-                "delete",
-                "deployment",
-                "-n",
-                "taffrail-system",
-                "taffrail-operator",
-                "--ignore-not-found",
-            ][..],
-            &[
-                "delete",
-                "crd",
-                "--ignore-not-found",
-                KINDS,
-                "etcdmembers.etcd.taffrail.dev",
-            ],
-            &["delete", "crd", "--ignore-not-found", "etcdbackups.etcd.taffrail.dev"],
-            &[
-                "delete",
-                "crd",
-                "--ignore-not-found",
-                "etcdbackupschedules.etcd.taffrail.dev",
-            ],
-            &[
-                "delete",
-                "crd",
-                "--ignore-not-found",
-                "etcddefragmentations.etcd.taffrail.dev",
-            ],
-        ] {
-            kubernetes.kubectl(words).await.expect("it goes");
+        let operator = [
+            "delete",
+            "deployment",
+            "-n",
+            OPERATOR_NAMESPACE,
+            "taffrail-operator",
+            "--ignore-not-found",
+        ];
+        kubernetes.kubectl(&operator).await.expect("it goes");
+        for kind in taffrail_crds::KINDS {
+            let name = (kind.definition)().name_any();
+            let words = ["delete", "crd", "--ignore-not-found", &name];
+            kubernetes.kubectl(&words).await.expect("it goes");
         }
         let system = kubernetes.namespace().await;
         Self {
