@@ -34,8 +34,12 @@ async fn a_store_that_is_not_there_or_stands_still_is_told_of_and_good_backups_s
     assert!(before.iter().all(|key| !key.is_empty()));
     let after = bucket.keys().await;
     assert!(before.iter().all(|key| after.contains(key)), "{before:?} {after:?}");
-    let ready = cluster.condition("BackupReady", "False").await;
-    assert!(ready.message.contains("late"), "{}", ready.message);
+    cluster
+        .reaches("it says that the last one failed", |_, status| {
+            let mut conditions = status.conditions.iter();
+            conditions.any(|one| one.type_ == "BackupReady" && one.status == "False" && one.message.contains("late"))
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
