@@ -43,19 +43,35 @@ async fn append(raft: &Raft, proposal: pb::Proposal, replies: &Replies) {
         .responder(responder)
         .await;
     if sent.is_err() {
-        return reply(replies, vec![], vec![id]).await;
+        return reply(replies, unknown(id, term)).await;
     }
     let replies = replies.clone();
     tokio::spawn(async move {
         match outcome.await {
             Ok(Ok(_)) => {}
-            Ok(Err(ClientWriteError::ForwardToLeader(_))) => reply(&replies, vec![id], vec![]).await,
-            _ => reply(&replies, vec![], vec![id]).await,
+            Ok(Err(ClientWriteError::ForwardToLeader(_))) => reply(&replies, refused(id, term)).await,
+            _ => reply(&replies, unknown(id, term)).await,
         }
     });
 }
 
-async fn reply(replies: &Replies, refused: Vec<u64>, unknown: Vec<u64>) {
+fn refused(id: u64, term: u64) -> pb::ForwardReply {
+    pb::ForwardReply {
+        refused: vec![id],
+        unknown: vec![],
+        term,
+    }
+}
+
+fn unknown(id: u64, term: u64) -> pb::ForwardReply {
+    pb::ForwardReply {
+        refused: vec![],
+        unknown: vec![id],
+        term,
+    }
+}
+
+async fn reply(replies: &Replies, reply: pb::ForwardReply) {
     // Whoever asked may be gone.
-    let _ = replies.send(Ok(pb::ForwardReply { refused, unknown })).await;
+    let _ = replies.send(Ok(reply)).await;
 }

@@ -2,7 +2,8 @@
 //!
 //! The leader answers only what it did not append. What it did comes back as an entry of the log, and whoever waits
 //! here gets the answer when this member applies it. A proposal names the term it is meant for and no other leader
-//! appends it, so once an entry of a later term is applied here, what is still unanswered was never appended.
+//! appends it, so once an entry of a later term is applied here, what is still unanswered was never appended. It is
+//! then tried again under the same id in the later term, and what the earlier leader may yet say is not about that.
 
 pub mod leader;
 mod waiters;
@@ -122,20 +123,19 @@ impl Stream {
 }
 
 fn not_sent(waiters: &Waiters, batch: pb::ForwardRequest, proposals: &mut mpsc::Receiver<pb::Proposal>) {
-    for proposal in batch.proposals {
-        waiters.tell(proposal.id, Err(Unanswered::NotAppended));
-    }
+    let not_appended = |proposal: pb::Proposal| waiters.tell_of(proposal.id, proposal.term, Unanswered::NotAppended);
+    batch.proposals.into_iter().for_each(not_appended);
     while let Ok(proposal) = proposals.try_recv() {
-        waiters.tell(proposal.id, Err(Unanswered::NotAppended));
+        not_appended(proposal);
     }
 }
 
 fn refused(waiters: &Waiters, reply: pb::ForwardReply) {
     for id in reply.refused {
-        waiters.tell(id, Err(Unanswered::NotAppended));
+        waiters.tell_of(id, reply.term, Unanswered::NotAppended);
     }
     for id in reply.unknown {
-        waiters.tell(id, Err(Unanswered::Unknown));
+        waiters.tell_of(id, reply.term, Unanswered::Unknown);
     }
 }
 

@@ -56,8 +56,18 @@ impl Waiters {
 
     pub fn tell(&self, id: u64, answer: Result<Answer, Unanswered>) {
         if let Some(waiter) = self.take(id) {
-            // Whoever waited may have been dropped.
-            let _ = waiter.answer.send(answer);
+            waiter.tell(answer);
+        }
+    }
+
+    /// What became of the attempt in this term. Says nothing of one in another term: the leader of that one may have
+    /// appended it.
+    pub fn tell_of(&self, id: u64, term: u64, why: Unanswered) {
+        let mut by_id = self.by_id();
+        if by_id.get(&id).is_some_and(|waiter| waiter.term == term) {
+            self.take_from(&mut by_id, id)
+                .into_iter()
+                .for_each(|waiter| waiter.tell(Err(why)));
         }
     }
 
@@ -75,25 +85,33 @@ impl Waiters {
         if !self.are_some() {
             return;
         }
-        let gone: Vec<u64> = self
-            .by_id()
-            .iter()
-            .filter(|(_, waiter)| whom(waiter))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in gone {
-            self.tell(id, Err(why));
+        // Told while nobody can wait anew: the next attempt under the same id is another matter.
+        let mut by_id = self.by_id();
+        for (_, waiter) in by_id.extract_if(|_, waiter| whom(waiter)) {
+            self.count.fetch_sub(1, Ordering::Release);
+            waiter.tell(Err(why));
         }
     }
 
     fn take(&self, id: u64) -> Option<Waiter> {
-        let waiter = self.by_id().remove(&id)?;
+        self.take_from(&mut self.by_id(), id)
+    }
+
+    fn take_from(&self, by_id: &mut HashMap<u64, Waiter>, id: u64) -> Option<Waiter> {
+        let waiter = by_id.remove(&id)?;
         self.count.fetch_sub(1, Ordering::Release);
         Some(waiter)
     }
 
     fn by_id(&self) -> MutexGuard<'_, HashMap<u64, Waiter>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter {
+    fn tell(self, answer: Result<Answer, Unanswered>) {
+        // Whoever waited may have been dropped.
+        let _ = self.answer.send(answer);
     }
 }
 
@@ -133,6 +151,20 @@ mod tests {
         assert!(waiters.are_some());
         drop(late);
         assert!(!waiters.are_some());
+    }
+
+    #[tokio::test]
+    async fn a_late_refusal_says_nothing_of_the_next_attempt() {
+        let waiters = Waiters::default();
+        drop(waiters.wait(1, 5));
+        let mut again = waiters.wait(1, 6);
+        waiters.tell_of(1, 5, Unanswered::NotAppended);
+        waiters.tell(1, Ok(answer()));
+        assert_eq!((&mut again.answer).await.unwrap(), Ok(answer()));
+
+        let mut refused = waiters.wait(1, 7);
+        waiters.tell_of(1, 7, Unanswered::NotAppended);
+        assert_eq!((&mut refused.answer).await.unwrap(), Err(Unanswered::NotAppended));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Several nodes in one process, talking over loopback.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -219,6 +219,43 @@ async fn leadership_moves_when_it_is_asked_to() {
     nodes[from].node.propose(1, request(1)).await.unwrap().unwrap();
     nodes[to].node.step_aside().await;
     assert_ne!(leader(&nodes).await, to);
+    close(nodes).await;
+}
+
+/// A leader that is about to hand over refuses, and its refusals may arrive when the next leader has appended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_appended_twice_while_leadership_moves() {
+    const CLIENTS: u64 = 24;
+    let nodes = founded(3).await;
+    leader(&nodes).await;
+    let moving = Arc::new(AtomicBool::new(true));
+    let propose = |client: u64| {
+        let (node, moving) = (nodes[client as usize % 3].node.clone(), moving.clone());
+        tokio::spawn(async move {
+            for number in (client..).step_by(CLIENTS as usize) {
+                // Whether it was carried out may remain unknown.
+                let _ = node.propose(number, request(number)).await;
+                if !moving.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        })
+    };
+    let clients: Vec<_> = (0..CLIENTS).map(propose).collect();
+    for _ in 0..20 {
+        let from = leader(&nodes).await;
+        let done = nodes[from].home.state.requests().len();
+        until("clients get on", || nodes[from].home.state.requests().len() > done + 60).await;
+        let to = nodes[(from + 1) % 3].home.id;
+        // It may lose leadership meanwhile.
+        let _ = nodes[from].node.transfer_leadership(to).await;
+    }
+    moving.store(false, Ordering::Relaxed);
+    futures::future::join_all(clients).await;
+    nodes[0].node.read_barrier().await.unwrap();
+    let applied = nodes[0].home.state.requests();
+    let once: BTreeSet<_> = applied.iter().collect();
+    assert_eq!(applied.len(), once.len());
     close(nodes).await;
 }
 
