@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
@@ -46,12 +47,23 @@ impl Authority {
 
     /// For either side of a connection.
     pub fn issue(&self, common_name: &str, hosts: &[&str]) -> Shown {
+        self.issue_with(common_name, hosts, |_| {})
+    }
+
+    /// One that ends so long from now.
+    pub fn issue_for(&self, span: Duration, common_name: &str, hosts: &[&str]) -> Shown {
+        let end = SystemTime::now() + span;
+        self.issue_with(common_name, hosts, |params| params.not_after = end.into())
+    }
+
+    fn issue_with(&self, common_name: &str, hosts: &[&str], more: impl FnOnce(&mut CertificateParams)) -> Shown {
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let mut params = CertificateParams::new(hosts).expect("the names are valid");
         let serial = serial();
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        more(&mut params);
         let key = KeyPair::generate().expect("a key can be made");
         let cert = params.signed_by(&key, &self.0).expect("a certificate can be signed");
         Shown {

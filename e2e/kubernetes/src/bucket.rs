@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 
 use crate::cluster::PATIENCE;
 use crate::handle::run;
+use crate::relay::Relay;
 use crate::{Namespace, wait};
 
 /// The control plane's own address: see `network.rs` of the program that makes the cluster.
@@ -47,10 +48,15 @@ impl Bucket {
             curl(&["-X", "PUT", &url]).await.ok()
         })
         .await;
+        bucket.known_in(namespace).await;
+        bucket
+    }
+
+    /// Puts its Secret into another namespace.
+    pub async fn known_in(&self, namespace: &Namespace) {
         let secret = "{apiVersion: v1, kind: Secret, metadata: {name: keys}, \
                       stringData: {accessKeyId: it, secretAccessKey: secret}}";
         namespace.apply(secret).await.expect("a Secret");
-        bucket
     }
 
     /// `spec.target` of a backup.
@@ -60,8 +66,18 @@ impl Bucket {
 
     /// One with another bucket, which is not there.
     pub fn target_in(&self, bucket: &str) -> Value {
-        json!({"s3": {"bucket": bucket, "endpoint": self.endpoint, "forcePathStyle": true,
-                      "credentialsSecretRef": {"name": "keys"}}})
+        target(bucket, &self.endpoint)
+    }
+
+    /// `spec.target` by way of a relay.
+    pub fn target_by(&self, relay: &Relay) -> Value {
+        target(BUCKET, &format!("http://{}", relay.address))
+    }
+
+    /// A way to it that can be shut.
+    pub async fn relay(&self) -> Relay {
+        let to = self.endpoint.trim_start_matches("http://").to_owned();
+        Relay::begin(HOST, to).await.expect("a free port")
     }
 
     /// Names of all objects.
@@ -118,6 +134,11 @@ impl Bucket {
     fn url(&self, key: &str) -> String {
         format!("{}/{BUCKET}/{key}", self.endpoint)
     }
+}
+
+fn target(bucket: &str, endpoint: &str) -> Value {
+    json!({"s3": {"bucket": bucket, "endpoint": endpoint, "forcePathStyle": true,
+                  "credentialsSecretRef": {"name": "keys"}}})
 }
 
 async fn curl(words: &[&str]) -> Result<String, crate::Error> {

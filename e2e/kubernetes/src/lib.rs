@@ -6,8 +6,11 @@
 //! conditions and never for time; what a test made goes with its namespace.
 
 mod addresses;
+pub mod backups;
 mod bucket;
+pub mod bulk;
 pub mod cluster;
+mod discovery;
 mod handle;
 mod helm;
 mod life;
@@ -15,6 +18,7 @@ mod logs;
 mod namespace;
 mod operator;
 mod prometheus;
+mod relay;
 mod speech;
 pub mod wait;
 pub mod workload;
@@ -22,11 +26,13 @@ pub mod workload;
 pub use addresses::Addresses;
 pub use bucket::Bucket;
 pub use cluster::{Cluster, Image, PATIENCE};
+pub use discovery::documented;
 pub use handle::{Error, Kubernetes, run};
 pub use helm::Helm;
 pub use life::Life;
 pub use namespace::Namespace;
 pub use operator::NAMESPACE as OPERATOR_NAMESPACE;
 pub use prometheus::Prometheus;
+pub use relay::Relay;
 pub use speech::Speech;
 pub use workload::{Verdict, Workload};

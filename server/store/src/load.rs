@@ -19,6 +19,9 @@ use crate::{Auth, Lease, OpenError, Options, Position, Store, StoreFailure};
 /// Rows and bytes after which what was read so far is committed.
 const BATCH_ROWS: usize = 1000;
 const BATCH_BYTES: usize = 4 << 20;
+/// What may wait in memory for the engine's workers. The engine itself bounds only how many full memtables wait: the
+/// one that is written grows for as long as the workers have no time to take it.
+const UNWRITTEN_BYTES_MAX: usize = 64 << 20;
 
 /// What a snapshot says beside the revisions. The default is an empty store that was never compacted.
 #[derive(Debug, Clone)]
@@ -90,7 +93,10 @@ struct Loader {
     writer: Writer,
     meta: LoadMeta,
     last: Option<Revision>,
+    /// Not yet committed.
     bytes: usize,
+    /// Committed, and perhaps in memory alone.
+    unwritten_bytes: usize,
 }
 
 impl Loader {
@@ -100,6 +106,7 @@ impl Loader {
             meta,
             last: None,
             bytes: 0,
+            unwritten_bytes: 0,
         }
     }
 
@@ -116,11 +123,23 @@ impl Loader {
         for stored in revisions {
             self.revision(stored?)?;
             if self.writer.pending_rows() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
-                self.bytes = 0;
-                self.writer.commit()?;
+                self.commit()?;
             }
         }
         self.finish()
+    }
+
+    fn commit(&mut self) -> Result<(), StoreFailure> {
+        self.writer.commit()?;
+        self.unwritten_bytes += std::mem::take(&mut self.bytes);
+        if self.unwritten_bytes >= UNWRITTEN_BYTES_MAX {
+            self.unwritten_bytes = 0;
+            let engine = &self.writer.committed().engine;
+            for keyspace in [&engine.log, &engine.current, &engine.history] {
+                keyspace.rotate_memtable_and_wait()?;
+            }
+        }
+        Ok(())
     }
 
     /// Leases first: attaching a key asks for them.
@@ -231,5 +250,51 @@ impl Loader {
         self.writer.commit()?;
         self.writer.committed().engine.database.persist(PersistMode::SyncAll)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taffrail_proto::mvccpb::KeyValue;
+
+    use super::*;
+
+    const VALUE_BYTES: usize = 256 << 10;
+
+    fn stored(number: i64) -> StoredRevision {
+        let revision = Revision { main: number, sub: 0 };
+        let kv = KeyValue {
+            key: format!("key {number:08}").into(),
+            create_revision: number,
+            mod_revision: number,
+            version: 1,
+            value: vec![number as u8; VALUE_BYTES].into(),
+            lease: 0,
+        };
+        StoredRevision {
+            revision,
+            tombstone: false,
+            kv,
+        }
+    }
+
+    #[test]
+    fn what_waits_in_memory_does_not_grow_with_the_snapshot() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = Arc::new(Shared::open(&dir.path().join("store"), &Options::default()).unwrap());
+        let count = (4 * UNWRITTEN_BYTES_MAX / VALUE_BYTES) as i64;
+        let meta = LoadMeta {
+            revision: count + 1,
+            ..LoadMeta::default()
+        };
+        let (watched, mut most) = (shared.clone(), 0);
+        let revisions = (2..count + 2).map(|number| {
+            most = watched.newest().engine.database.write_buffer_size().max(most);
+            Ok(stored(number))
+        });
+        Loader::new(shared, meta).load(revisions).unwrap();
+        // The value is in the log of changes and among the keys.
+        let expected = 2 * (UNWRITTEN_BYTES_MAX + BATCH_BYTES) as u64;
+        assert!(most > 0 && most < expected * 5 / 4, "{} MiB", most >> 20);
     }
 }

@@ -6,8 +6,9 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use taffrail_crds::{BackupPhase, EtcdBackup, EtcdBackupStatus};
-use taffrail_e2e_kubernetes::{Bucket, Cluster, Image, Kubernetes, Namespace, PATIENCE, wait};
+use taffrail_crds::{BackupPhase, EtcdBackupStatus};
+pub use taffrail_e2e_kubernetes::backups::{ask, end_of};
+use taffrail_e2e_kubernetes::{Bucket, Cluster, Image, Kubernetes, Namespace, wait};
 
 pub const KEYS: usize = 100;
 
@@ -70,27 +71,6 @@ pub async fn has_it_all(cluster: &Cluster, written: i64) {
     assert!(lives.contains("granted with TTL(3600s)"), "{lives}");
     let now = revision(cluster).await;
     assert!(now > written, "revision {now} after {written}");
-}
-
-/// Asks for a backup of the cluster.
-pub async fn ask(cluster: &Cluster, name: &str, target: Value, more: Value) {
-    let mut spec = json!({"clusterRef": {"name": cluster.name}, "target": target});
-    let all = spec.as_object_mut().expect("an object");
-    all.extend(more.as_object().cloned().unwrap_or_default());
-    let object = json!({"apiVersion": "etcd.taffrail.dev/v1alpha1", "kind": "EtcdBackup",
-                        "metadata": {"name": name}, "spec": spec});
-    cluster.namespace.apply(&object.to_string()).await.expect("it is valid");
-}
-
-/// How it ended.
-pub async fn end_of(namespace: &Namespace, name: &str) -> EtcdBackupStatus {
-    let api: Api<EtcdBackup> = namespace.api();
-    wait::until(&format!("{name} comes to an end"), PATIENCE, async || {
-        let status = api.get(name).await.ok()?.status?;
-        let going = [BackupPhase::Pending, BackupPhase::Running, BackupPhase::Verifying];
-        (!going.contains(&status.phase)).then_some(status)
-    })
-    .await
 }
 
 pub async fn backup(cluster: &Cluster, bucket: &Bucket, name: &str) -> EtcdBackupStatus {

@@ -4,16 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
-use kube::api::ListParams;
-use serde_json::{Map, Value, json};
-use taffrail_e2e_kubernetes::{Cluster, Helm, Namespace, PATIENCE, Prometheus, wait};
+use serde_json::{Value, json};
+use taffrail_e2e_kubernetes::{Cluster, Helm, PATIENCE, Prometheus, documented, wait};
 
 use crate::world::World;
 
 const PORT: u16 = 29_090;
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 /// What a minute of `rate` needs, and a little.
 const SPAN: Duration = Duration::from_secs(75);
 /// In health there is nothing to show.
@@ -37,64 +33,13 @@ metadata: {name: first}
 spec: {clusterRef: {name: demo}, verify: true, target: {volume: {claimName: store}}}
 ";
 
-/// The configuration in the documentation, in a hurry. Debian's Prometheus cannot look for pods itself: it is given what
-/// it would have found.
-async fn documented(world: &World, cluster: &Cluster) -> String {
-    let page = Prometheus::file(&Path::new(ROOT).join("docs/operations/monitoring.md"));
-    let mut blocks = page
-        .split("```yaml\n")
-        .skip(1)
-        .filter_map(|block| block.split("```").next());
-    let block = blocks
-        .find(|block| block.contains("scrape_configs"))
-        .expect("it is there");
-    let found = json!([found(&world.system).await, found(&cluster.namespace).await].concat()).to_string();
-    let known = block.replace(
-        "kubernetes_sd_configs: [{role: pod}]",
-        &format!("static_configs: {found}"),
-    );
-    let rules = Helm::chart("etcd-operator").join("rules/*.yaml").display().to_string();
-    let lines = known.lines().filter(|line| !line.starts_with("rule_files:"));
-    let rest: String = lines.map(|line| format!("{line}\n")).collect();
-    format!("global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: ['{rules}']\n{rest}")
-}
-
-/// Every port of every pod, with the labels of Prometheus' discovery.
-async fn found(namespace: &Namespace) -> Vec<Value> {
-    let pods = namespace
-        .api::<Pod>()
-        .list(&ListParams::default())
-        .await
-        .expect("they are listed");
-    pods.iter().flat_map(targets).collect()
-}
-
-fn targets(pod: &Pod) -> Vec<Value> {
-    let mut labels = Map::new();
-    let meta = |name: &str| format!("__meta_kubernetes_{name}");
-    labels.insert(meta("namespace"), pod.namespace().unwrap_or_default().into());
-    labels.insert(meta("pod_name"), pod.name_any().into());
-    for (name, value) in pod.labels() {
-        labels.insert(
-            meta(&format!("pod_label_{}", name.replace(['.', '/', '-'], "_"))),
-            value.clone().into(),
-        );
-    }
-    let address = pod.status.iter().find_map(|status| status.pod_ip.clone());
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let ports = containers
-        .flat_map(|one| one.ports.iter().flatten())
-        .filter_map(|port| {
-            let mut labels = labels.clone();
-            labels.insert(meta("pod_container_port_name"), port.name.clone()?.into());
-            let target = format!("{}:{}", address.as_ref()?, port.container_port);
-            Some(json!({"targets": [target], "labels": labels}))
-        });
-    ports.collect()
-}
-
 pub async fn everything_is_seen(world: &World, cluster: &Cluster) {
-    let prometheus = Prometheus::start(&documented(world, cluster).await, PORT).await;
+    let rules = Helm::chart("etcd-operator").join("rules");
+    let prometheus = Prometheus::start(
+        &documented(&[world.system.name(), cluster.namespace.name()], &rules).await,
+        PORT,
+    )
+    .await;
     cluster.namespace.apply(STORE).await.expect("it is valid");
     targets_are_up(&prometheus, cluster).await;
     let work = async {

@@ -1,0 +1,66 @@
+//! Objects that declare what cannot be.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use taffrail_e2e::certificates::Authority;
+use taffrail_e2e_kubernetes::{Cluster, Image, Kubernetes};
+
+use crate::raised::Raised;
+
+const TWO_DAYS: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+async fn declared(kubernetes: &Kubernetes, spec: Value) -> Cluster {
+    let mut whole = json!({"replicas": 1});
+    for (key, value) in spec.as_object().expect("an object") {
+        whole[key] = value.clone();
+    }
+    Cluster::declare(kubernetes.namespace().await, Image::Taffrail, whole).await
+}
+
+pub async fn are_wrong(kubernetes: &Kubernetes, raised: &Raised) {
+    let secrets = json!({"server": "given", "client": "given"});
+    let given = declared(
+        kubernetes,
+        json!({"tls": {"client": {"mode": "Secrets", "secrets": secrets}}}),
+    )
+    .await;
+    let missing = ["TaffrailCertificatesInvalid", "TaffrailClusterInvalid"];
+    raised.by("Secrets with certificates are missing", &missing).await;
+    give_short_lived(&given).await;
+    raised
+        .by("a certificate of two days", &["TaffrailCertificateExpiresSoon"])
+        .await;
+
+    let nowhere = json!({"podTemplate": {"resources": {"requests": {"cpu": "900"}}}});
+    let unscheduled = declared(kubernetes, nowhere).await;
+    raised
+        .by("no node has room", &["TaffrailClusterStuck", "TaffrailClusterDegraded"])
+        .await;
+
+    let locked = declared(
+        kubernetes,
+        json!({"auth": {"enabled": true, "rootSecretRef": {"name": "nowhere"}}}),
+    )
+    .await;
+    raised.by("root's Secret is missing", &["TaffrailAuthNotReady"]).await;
+
+    let odd = declared(kubernetes, json!({"defragmentation": {"schedule": "61 * * * *"}})).await;
+    raised.by("minute 61", &["TaffrailDefragmentationNotScheduled"]).await;
+    odd.settles().await;
+    raised.by("nobody scrapes it", &["TaffrailMembersNotScraped"]).await;
+    odd.change(json!({"storage": {"size": "2Gi"}})).await;
+    raised.by("a volume grows", &["TaffrailStorageResizeStuck"]).await;
+    odd.change(json!({"paused": true})).await;
+    raised.by("it is paused", &["TaffrailClusterPaused"]).await;
+    drop((unscheduled, locked));
+}
+
+async fn give_short_lived(cluster: &Cluster) {
+    let authority = Authority::new("given");
+    let name = format!("*.safe-peers.{}.svc.cluster.local", cluster.namespace.name());
+    let shown = authority.issue_for(TWO_DAYS, "etcd", &[&name, "safe-client"]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "given"},
+        "stringData": {"ca.crt": authority.pem(), "tls.crt": shown.cert, "tls.key": shown.key}});
+    cluster.namespace.apply(&secret.to_string()).await.expect("it is valid");
+}
