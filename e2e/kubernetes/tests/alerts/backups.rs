@@ -22,6 +22,9 @@ pub async fn fail(kubernetes: &Kubernetes, raised: &Raised, cluster: &Cluster) {
     stored(cluster, &bucket, "less").await;
     raised.by("most keys are gone", &["TaffrailBackupShrunk"]).await;
 
+    grow_old(cluster).await;
+    raised.by("the newest is of last year", &["TaffrailBackupTooOld"]).await;
+
     let missing = restored(kubernetes, &bucket, bucket.target(), "nothing.snap").await;
     raised.by("the object is missing", &["TaffrailRestoreFailed"]).await;
     let relay = bucket.relay().await;
@@ -44,4 +47,21 @@ async fn restored(kubernetes: &Kubernetes, bucket: &Bucket, target: Value, key: 
     let source = json!({"object": {"target": target, "key": key}});
     let spec = json!({"replicas": 1, "bootstrap": {"restore": {"source": source}}});
     Cluster::declare(namespace, Image::Taffrail, spec).await
+}
+
+/// As if they had ended long ago.
+async fn grow_old(cluster: &Cluster) {
+    let long_ago = json!({"status": {"completedAt": "2025-11-01T00:00:00Z"}}).to_string();
+    for name in ["whole", "less"] {
+        let words = [
+            "patch",
+            "etcdbackup",
+            name,
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            &long_ago,
+        ];
+        cluster.namespace.kubectl(&words).await.expect("patched");
+    }
 }

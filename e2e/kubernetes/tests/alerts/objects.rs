@@ -54,6 +54,33 @@ pub async fn are_wrong(kubernetes: &Kubernetes, raised: &Raised) {
     odd.change(json!({"paused": true})).await;
     raised.by("it is paused", &["TaffrailClusterPaused"]).await;
     drop((unscheduled, locked));
+    is_unreadable(kubernetes, raised).await;
+}
+
+/// What a newer operator may have left: this one's own definitions would refuse it.
+async fn is_unreadable(kubernetes: &Kubernetes, raised: &Raised) {
+    let schema = "/spec/versions/0/schema/openAPIV3Schema";
+    let (spec, rules) = (
+        format!("{schema}/properties/spec"),
+        format!("{schema}/x-kubernetes-validations"),
+    );
+    let anything = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let patch =
+        json!([{"op": "remove", "path": rules}, {"op": "replace", "path": spec, "value": anything}]).to_string();
+    let definition = "etcddefragmentations.etcd.taffrail.dev";
+    let words = ["patch", "crd", definition, "--type=json", "-p", &patch];
+    kubernetes.kubectl(&words).await.expect("patched");
+    let namespace = kubernetes.namespace().await;
+    let odd = "{apiVersion: etcd.taffrail.dev/v1alpha1, kind: EtcdDefragmentation, metadata: {name: odd}, \
+               spec: {clusterRef: 7}}";
+    namespace.apply(odd).await.expect("anything is valid");
+    raised
+        .by("an object of another version", &["TaffrailObjectUnreadable"])
+        .await;
+    drop(namespace.kubectl(&["delete", "etcddefragmentation", "odd"]).await);
+    let kinds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
+    let again = ["apply", "--server-side", "--force-conflicts", "-f", kinds];
+    kubernetes.kubectl(&again).await.expect("they are valid");
 }
 
 async fn give_short_lived(cluster: &Cluster) {
