@@ -16,9 +16,14 @@ impl Process {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let leads = IntGauge::new(full("leads"), "1 if this operator is the one that acts");
         let help = "Looks at objects that this operator cannot understand and leaves alone";
+        let unreadable = counter(registry, "unreadable_objects_total", help, "kind");
+        // What begins with 1 has not increased, and the alert would not come before the second look.
+        for kind in taffrail_crds::KINDS {
+            unreadable.with_label_values(&[(kind.definition)().spec.names.kind.as_str()]);
+        }
         Self {
             leads: kept(registry, leads),
-            unreadable: counter(registry, "unreadable_objects_total", help, "kind"),
+            unreadable,
         }
     }
 }
@@ -40,6 +45,7 @@ mod tests {
             text.contains(version) && text.contains("taffrail_operator_leads 0"),
             "{text}"
         );
+        assert!(text.contains(r#"taffrail_operator_unreadable_objects_total{kind="EtcdBackup"} 0"#));
         metrics.leads();
         metrics.unreadable("EtcdBackup");
         let text = metrics.text().unwrap();

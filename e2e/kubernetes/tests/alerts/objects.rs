@@ -49,8 +49,10 @@ pub async fn are_wrong(kubernetes: &Kubernetes, raised: &Raised) {
     raised.by("minute 61", &["TaffrailDefragmentationNotScheduled"]).await;
     odd.settles().await;
     raised.by("nobody scrapes it", &["TaffrailMembersNotScraped"]).await;
-    odd.change(json!({"storage": {"size": "2Gi"}})).await;
-    raised.by("a volume grows", &["TaffrailStorageResizeStuck"]).await;
+    tokio::select! {
+        () = grows_and_grows(&odd) => {}
+        () = raised.by("a volume grows", &["TaffrailStorageResizeStuck"]) => {}
+    }
     odd.change(json!({"paused": true})).await;
     raised.by("it is paused", &["TaffrailClusterPaused"]).await;
     drop((unscheduled, locked));
@@ -81,6 +83,16 @@ async fn is_unreadable(kubernetes: &Kubernetes, raised: &Raised) {
     let kinds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
     let again = ["apply", "--server-side", "--force-conflicts", "-f", kinds];
     kubernetes.kubectl(&again).await.expect("they are valid");
+}
+
+/// Each time takes less than a scrape.
+async fn grows_and_grows(cluster: &Cluster) {
+    for gibibytes in 2.. {
+        cluster
+            .change(json!({"storage": {"size": format!("{gibibytes}Gi")}}))
+            .await;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
 }
 
 async fn give_short_lived(cluster: &Cluster) {

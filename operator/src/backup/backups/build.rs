@@ -7,7 +7,7 @@ use taffrail_crds::{Artifact, EtcdBackup, EtcdCluster, SCHEDULE};
 
 use crate::backup::jobs::{Limits, Work, job, name, uid8};
 use crate::backup::needs;
-use crate::backup::pods::{mount, scratch, spec, tool, variable, volumes};
+use crate::backup::pods::{mount, scratch, spec, thrifty, tool, variable, volumes};
 use crate::backup::request::{Check, Fetch, MemberAddress, Origin, Request, Take};
 use crate::cluster::build::confined;
 use crate::context::Settings;
@@ -170,7 +170,7 @@ impl Inputs<'_> {
                 .and_then(|one| one.spec.pod_template.image_pull_policy.clone()),
             command: Some(vec![program.into()]),
             args: Some(words),
-            env: Some(vec![variable("ETCD_COMPATIBILITY_VERSION", version)]),
+            env: Some(vec![variable("ETCD_COMPATIBILITY_VERSION", version), thrifty()]),
             resources: self.backup.spec.pod.resources.clone(),
             // A program that knows nothing of outcomes is quoted.
             termination_message_policy: Some("FallbackToLogsOnError".into()),

@@ -74,6 +74,7 @@ fn restoring(inputs: &PodInputs, record: &EtcdMember, restore: &RestoreStatus) -
         image_pull_policy: inputs.cluster.spec.pod_template.image_pull_policy.clone(),
         command: Some(vec![ETCDUTL.into()]),
         args: Some(words(inputs, record, restore)),
+        env: Some(vec![pods::thrifty()]),
         volume_mounts: Some(vec![VolumeMount {
             name: "data".into(),
             mount_path: DATA.into(),

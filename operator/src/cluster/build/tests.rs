@@ -196,6 +196,12 @@ fn the_pod_that_restores_is_none_of_the_members_and_mounts_what_the_store_asks_f
     assert_eq!(secrets, ["keys", "age"]);
     assert_eq!(spec.service_account_name.as_deref(), Some("reader"));
     assert!(containers.iter().all(|one| one.security_context.is_some()));
+    let environment = containers[1].env.iter().flatten();
+    assert!(
+        environment
+            .map(|one| one.name.as_str())
+            .any(|name| name == "_RJEM_MALLOC_CONF")
+    );
 }
 
 #[test]
