@@ -19,7 +19,7 @@ impl History {
         self.watches
             .iter_mut()
             .for_each(|Watch { start, .. }| base.shift(start));
-        self.heard.retain(|heard| !base.is_after(heard.revision));
+        self.heard.retain_mut(|heard| base.is_of_the_run(heard));
         self.heard.iter_mut().for_each(|heard| base.heard(heard));
         self
     }
@@ -28,6 +28,15 @@ impl History {
 impl Base {
     fn is_after(self, revision: i64) -> bool {
         revision < self.0
+    }
+
+    /// A watcher of a member that is behind hears how the base came to be, too.
+    fn is_of_the_run(self, heard: &mut Heard) -> bool {
+        let News::Events(events) = &mut heard.news else {
+            return !self.is_after(heard.revision);
+        };
+        events.retain(|event| event.pair.modified > self.0);
+        !events.is_empty()
     }
 
     /// 0 and below mean something else than a revision.
@@ -95,5 +104,53 @@ impl Base {
             News::Cancelled { compacted } => self.shift(compacted),
             News::Created | News::Progress => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Key;
+
+    fn event(put: bool, modified: i64) -> Event {
+        let (created, version) = if put { (modified, 1) } else { (0, 0) };
+        let pair = Pair {
+            key: Key(8),
+            value: 0,
+            created,
+            modified,
+            version,
+            lease: 0,
+        };
+        Event { put, pair, prev: None }
+    }
+
+    fn heard(revision: i64, news: News) -> Heard {
+        Heard {
+            watch: 1,
+            at: 1,
+            revision,
+            news,
+        }
+    }
+
+    #[test]
+    fn what_made_the_base_is_not_of_the_run() {
+        let whole = History {
+            heard: vec![
+                heard(94, News::Created),
+                heard(95, News::Events(vec![event(false, 95)])),
+                heard(96, News::Events(vec![event(false, 95), event(true, 96)])),
+                heard(96, News::Progress),
+            ],
+            ..History::default()
+        };
+        let run = whole.since(95);
+        let events: Vec<_> = run.heard.iter().map(|heard| (heard.revision, &heard.news)).collect();
+        assert!(
+            matches!(&events[..], [(2, News::Events(events)), (2, News::Progress)]
+                if *events == [event(true, 2)]),
+            "{events:?}"
+        );
     }
 }
