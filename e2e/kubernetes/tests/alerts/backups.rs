@@ -49,18 +49,25 @@ async fn restored(kubernetes: &Kubernetes, bucket: &Bucket, target: Value, key: 
     Cluster::declare(namespace, Image::Taffrail, spec).await
 }
 
-/// As if they had ended long ago.
+/// As if they had ended long ago, and the cluster had never heard of later ones.
 async fn grow_old(cluster: &Cluster) {
-    let long_ago = json!({"status": {"completedAt": "2025-11-01T00:00:00Z"}}).to_string();
-    for name in ["whole", "less"] {
+    let long_ago = "2025-11-01T00:00:00Z";
+    let of_backup = json!({"status": {"completedAt": long_ago}});
+    let of_cluster = json!({"status": {"backup": {"lastSuccessfulBackup": long_ago}}});
+    for (kind, name, status) in [
+        ("etcdbackup", "whole", &of_backup),
+        ("etcdbackup", "less", &of_backup),
+        ("etcdcluster", "safe", &of_cluster),
+    ] {
+        let status = status.to_string();
         let words = [
             "patch",
-            "etcdbackup",
+            kind,
             name,
             "--subresource=status",
             "--type=merge",
             "-p",
-            &long_ago,
+            &status,
         ];
         cluster.namespace.kubectl(&words).await.expect("patched");
     }
