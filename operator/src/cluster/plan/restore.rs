@@ -30,8 +30,14 @@ pub fn bring_back(seen: &Observed, wanted: &Wanted) -> Option<Plan> {
         return Some(again_or_stuck(seen, restore));
     }
     let first = seen.members.iter().find(|member| !member.is_leaving())?;
-    if first.record.spec.restored_from.is_some() {
-        return clear(seen);
+    if let Some(key) = &first.record.spec.restored_from {
+        // Whoever wrote it down may have died before telling.
+        let untold = restore.phase == RestorePhase::Restoring && *key == restore.object.key;
+        return if untold {
+            Some(remember(first, restore))
+        } else {
+            clear(seen)
+        };
     }
     // The volume comes first, and is written down.
     (first.record.spec.volume_uid.is_some() && first.has_its_data()).then(|| fill(seen, restore, first))

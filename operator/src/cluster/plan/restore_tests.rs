@@ -94,6 +94,12 @@ fn a_first_volume_is_filled_before_its_member_starts_and_once() {
     ));
     assert_eq!(picture.step(), remember);
     picture.seen.members[0].record.spec.restored_from = Some("a".into());
+    // The operator died between the record and the status.
+    assert_eq!(picture.step(), remember);
+    picture.change(|cluster| {
+        let restore = cluster.status.as_mut().and_then(|status| status.restore.as_mut());
+        restore.unwrap().phase = RestorePhase::Restored;
+    });
     assert!(matches!(picture.step(), Step::DeletePod { pod, .. } if pod == "demo-0-restore"));
     picture.seen.restore_pod = None;
     assert_eq!(
