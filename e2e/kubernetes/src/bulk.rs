@@ -9,7 +9,6 @@ use futures::stream::iter;
 use taffrail_e2e::chance::Chance;
 use taffrail_e2e::client::Client;
 use taffrail_e2e::requests;
-use taffrail_proto::etcdserverpb::CompactionRequest;
 use tokio::task::JoinHandle;
 
 use crate::Cluster;
@@ -52,13 +51,8 @@ pub async fn overfill(cluster: &Cluster, refusals: usize) {
 pub async fn remove(cluster: &Cluster, mebibytes: usize) {
     let client = client(cluster).await;
     let end = format!("{FIRST}{:08}", (mebibytes << 20) / VALUE_BYTES);
-    let deleted = client.kv().delete_range(requests::delete_range(FIRST, end)).await;
-    let header = deleted.expect("deleted").into_inner().header;
-    let compaction = CompactionRequest {
-        revision: header.map_or(0, |header| header.revision),
-        physical: true,
-    };
-    client.kv().compact(compaction).await.expect("compacted");
+    let deleted = client.delete(requests::delete_range(FIRST, end)).await;
+    client.compact(deleted.header.map_or(0, |header| header.revision)).await;
 }
 
 /// Clients that write as fast as they are answered.

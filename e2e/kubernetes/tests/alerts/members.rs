@@ -7,7 +7,7 @@ use taffrail_e2e::requests;
 use taffrail_e2e_kubernetes::Cluster;
 use taffrail_e2e_kubernetes::bulk::client;
 use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
-use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType, StatusRequest};
+use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType};
 
 use crate::raised::Raised;
 
@@ -109,18 +109,13 @@ async fn quorum_is_lost(raised: &Raised, three: &Cluster) {
 
 /// What a member says of itself that found others to differ.
 async fn is_corrupt(raised: &Raised, cluster: &Cluster) {
-    let mut maintenance = client(cluster).await.maintenance();
-    let status = maintenance
-        .status(StatusRequest {})
-        .await
-        .expect("it answers")
-        .into_inner();
+    let client = client(cluster).await;
     let alarm = AlarmRequest {
         action: AlarmAction::Activate.into(),
-        member_id: status.header.map_or(0, |header| header.member_id),
+        member_id: client.member_id().await,
         alarm: AlarmType::Corrupt.into(),
     };
-    maintenance.alarm(alarm).await.expect("raised");
+    client.alarm(alarm).await;
     raised
         .by("a member is found to differ", &["TaffrailMemberCorrupt"])
         .await;

@@ -10,12 +10,9 @@ use crate::raised::Raised;
 
 const TWO_DAYS: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
-async fn declared(kubernetes: &Kubernetes, spec: Value) -> Cluster {
-    let mut whole = json!({"replicas": 1});
-    for (key, value) in spec.as_object().expect("an object") {
-        whole[key] = value.clone();
-    }
-    Cluster::declare(kubernetes.namespace().await, Image::Taffrail, whole).await
+async fn declared(kubernetes: &Kubernetes, mut spec: Value) -> Cluster {
+    spec["replicas"] = 1.into();
+    Cluster::declare(kubernetes.namespace().await, Image::Taffrail, spec).await
 }
 
 pub async fn are_wrong(kubernetes: &Kubernetes, raised: &Raised) {

@@ -58,16 +58,16 @@ async fn append(raft: &Raft, proposal: pb::Proposal, replies: &Replies) {
 fn refused(id: u64, term: u64) -> pb::ForwardReply {
     pb::ForwardReply {
         refused: vec![id],
-        unknown: vec![],
         term,
+        ..pb::ForwardReply::default()
     }
 }
 
 fn unknown(id: u64, term: u64) -> pb::ForwardReply {
     pb::ForwardReply {
-        refused: vec![],
         unknown: vec![id],
         term,
+        ..pb::ForwardReply::default()
     }
 }
 
