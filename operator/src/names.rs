@@ -45,10 +45,6 @@ impl Names {
         format!("{}-{serial}", self.cluster)
     }
 
-    pub fn volume_claim(&self, member: &str) -> String {
-        format!("data-{member}")
-    }
-
     pub fn member_host(&self, member: &str) -> String {
         format!("{member}.{}", self.service_host(&self.peer_service()))
     }
@@ -80,6 +76,11 @@ impl Names {
     pub fn applied_password_secret(&self) -> String {
         format!("{}-root-applied", self.cluster)
     }
+}
+
+/// Of a member's volume claim.
+pub fn volume_claim(member: &str) -> String {
+    format!("data-{member}")
 }
 
 /// Where members speak TLS.

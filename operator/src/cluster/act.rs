@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use taffrail_crds::{
-    ACCEPT_DATA_LOSS, EtcdCluster, EtcdMember, KEPT, RECOVER_FROM, ROLE, ROLL_BACK_TO, RecoveryPhase, RecoveryStatus,
-    RestorePhase, RestoreStatus, RollBackPhase, RollBackStatus,
+    ACCEPT_DATA_LOSS, CLUSTER, EtcdCluster, EtcdMember, KEPT, RECOVER_FROM, ROLE, ROLL_BACK_TO, RecoveryPhase,
+    RecoveryStatus, RestorePhase, RestoreStatus, RollBackPhase, RollBackStatus,
 };
 
 use super::Error;
@@ -56,6 +56,10 @@ impl Act<'_> {
             Step::DeletePod { pod, uid } => delete(&self.api::<Pod>(), pod, uid).await,
             Step::LabelPod { pod, role } => {
                 let labels = json!({"metadata": {"labels": {ROLE: role}}});
+                merge(&self.api::<Pod>(), pod, labels).await
+            }
+            Step::DisownPod { pod } => {
+                let labels = json!({"metadata": {"labels": {CLUSTER: null}}});
                 merge(&self.api::<Pod>(), pod, labels).await
             }
             Step::Promote { id, .. } => return self.promote(*id).await,
@@ -118,7 +122,7 @@ impl Act<'_> {
     }
 
     async fn create_volume(&self, member: &str) -> Result<(), Error> {
-        let claim = build::volume(&self.seen.cluster, &self.seen.names, self.record(member)?);
+        let claim = build::volume(&self.seen.cluster, self.record(member)?);
         self.create_claim(&claim).await
     }
 

@@ -13,7 +13,7 @@ use taffrail_crds::{CLUSTER, CLUSTER_UID, EtcdCluster, EtcdMember, KEPT, MEMBER,
 use super::Error;
 use crate::context::Context;
 use crate::etcd::{Access, Alarm, Endpoint, EtcdError, MemberFacts, Roster};
-use crate::names::{CLIENT_PORT, METRICS_PORT, Names, PEER_PORT};
+use crate::names::{CLIENT_PORT, METRICS_PORT, Names, PEER_PORT, volume_claim};
 use crate::problem::Problem;
 
 /// Everything that a plan is made from.
@@ -24,7 +24,7 @@ pub struct Observed {
     pub now: Timestamp,
     /// By serial number.
     pub members: Vec<Member>,
-    /// Pods with the cluster's label and no EtcdMember.
+    /// Pods that somebody gave the cluster's label, and that are none of its members.
     pub strays: Vec<Pod>,
     /// Volume claims of this very cluster whose EtcdMember has gone and that are not kept for people.
     pub orphans: Vec<PersistentVolumeClaim>,
@@ -80,13 +80,13 @@ pub async fn objects(context: &Context, cluster: &EtcdCluster) -> Result<Objects
         claims.list(&of_cluster),
         records.list(&of_cluster)
     )?;
-    let mut pods = by_member(pods.items);
+    let mut pods: BTreeMap<String, Pod> = pods.items.into_iter().map(|pod| (pod.name_any(), pod)).collect();
     let highest_serial_of_volumes = claims.items.iter().filter_map(serial_of).max();
     let (kept, claims): (Vec<_>, Vec<_>) = claims.items.into_iter().partition(is_kept);
     let mine = claims
         .into_iter()
         .filter(|claim| claim.labels().get(CLUSTER_UID) == Some(&uid));
-    let mut claims = by_member(mine.collect());
+    let mut claims: BTreeMap<String, PersistentVolumeClaim> = mine.filter_map(named_for_its_member).collect();
     let mut members: Vec<Member> = records
         .items
         .into_iter()
@@ -96,7 +96,7 @@ pub async fn objects(context: &Context, cluster: &EtcdCluster) -> Result<Objects
     members.sort_by_key(|member| member.record.spec.serial);
     Ok(Objects {
         members,
-        strays: pods.into_values().collect(),
+        strays: pods.into_values().filter(is_nobodys).collect(),
         orphans: claims.into_values().collect(),
         highest_serial_of_volumes,
         kept,
@@ -117,12 +117,17 @@ fn gathered(
     }
 }
 
-fn by_member<K: ResourceExt>(items: Vec<K>) -> BTreeMap<String, K> {
-    let named = items.into_iter().map(|item| {
-        let member = item.labels().get(MEMBER).cloned();
-        (member.unwrap_or_else(|| item.name_any()), item)
-    });
-    named.collect()
+/// With the name of its member. A copy that bears the labels of its original has another name, and is not looked at.
+fn named_for_its_member(claim: PersistentVolumeClaim) -> Option<(String, PersistentVolumeClaim)> {
+    let member = claim.labels().get(MEMBER)?.clone();
+    (claim.name_any() == volume_claim(&member)).then_some((member, claim))
+}
+
+/// What a controller made goes with its owner, or would be made again.
+fn is_nobodys(pod: &Pod) -> bool {
+    pod.owner_references()
+        .iter()
+        .all(|owner| owner.controller != Some(true))
 }
 
 fn serial_of(claim: &PersistentVolumeClaim) -> Option<i64> {

@@ -1,6 +1,7 @@
 //! What breaks.
 
 use serde_json::json;
+use taffrail_crds::{CLUSTER, ROLE};
 use taffrail_operator::etcd::AlarmKind;
 
 use crate::ends::{ensure, gone, members, recovered};
@@ -57,6 +58,38 @@ pub async fn replacement() -> Scenario {
         world.change("EtcdMember", "main-1", replace);
     };
     to_members(3, "replace", ask, gone("main-1")).await
+}
+
+/// A pod and a volume claim with the labels of a member's: copies that somebody made to look into them.
+fn copies(world: &World) {
+    let copy = |kind: &'static str, of: &str| {
+        let labels = &world.get(kind, of).expect("it is there")["metadata"]["labels"];
+        json!({"kind": kind, "metadata": {"name": format!("copy-of-{of}"), "labels": labels}})
+    };
+    let mut pod = copy("Pod", "main-0");
+    pod["spec"] = json!({"containers": [{"name": "web", "image": "web"}]});
+    let mut claim = copy("PersistentVolumeClaim", "data-main-1");
+    claim["spec"] = json!({"resources": {"requests": {"storage": "1Gi"}}});
+    [pod, claim]
+        .iter()
+        .for_each(|object| drop(world.create(&object.to_string())));
+}
+
+/// The disruption budget would count the pod; the claim could be taken for the member's.
+pub async fn look_alikes() -> Scenario {
+    let left_alone = |world: &World| {
+        let summary = Summary::of(world);
+        let counts = [summary.voters, summary.members, summary.pods, summary.claims];
+        ensure(counts == [3, 3, 4, 4] && summary.learners == 0, summary)?;
+        let labels = &world.get("Pod", "copy-of-main-0").unwrap_or_default()["metadata"]["labels"];
+        ensure(labels[CLUSTER].is_null() && labels[ROLE] == "voter", labels)?;
+        let ours = ["main-0", "main-1", "main-2"];
+        ensure(
+            ours.iter().all(|name| world.get("EtcdMember", name).is_some()),
+            "replaced",
+        )
+    };
+    to_members(3, "look-alikes", copies, left_alone).await
 }
 
 fn lose_two(world: &World) {

@@ -50,6 +50,7 @@ scenarios! {
     a_member_whose_node_comes_back_stays = losses::node_for_a_while;
     a_member_whose_data_cannot_be_read_is_replaced = losses::unreadable;
     a_member_that_etcd_finds_corrupt_is_replaced = losses::corrupt_alarm;
+    what_only_looks_like_a_members_is_left_alone = losses::look_alikes;
     replacement_that_is_asked_for_is_done = losses::replacement;
     after_the_loss_of_the_quorum_one_goes_on_when_a_person_says_so = losses::quorum_by_hand;
     after_the_loss_of_the_quorum_the_newest_goes_on_where_that_was_declared = losses::quorum_automatically;

@@ -11,4 +11,5 @@ mod records;
 mod repair;
 mod roll;
 mod storage;
+mod strangers;
 mod tls;

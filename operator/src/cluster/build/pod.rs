@@ -20,7 +20,7 @@ use super::labels;
 use crate::cluster::observe::CLIENT_SCHEME;
 use crate::cluster::pods::CONTAINER;
 use crate::cluster::version::Version;
-use crate::names::{CLIENT_PORT, METRICS_PORT, Names, PEER_PORT};
+use crate::names::{CLIENT_PORT, METRICS_PORT, Names, PEER_PORT, volume_claim};
 
 pub const DATA: &str = "/var/lib/etcd";
 pub const CLIENT_CERTIFICATES: &str = "/etc/etcd/client";
@@ -223,7 +223,7 @@ fn volumes(inputs: &PodInputs, record: &EtcdMember) -> Vec<Volume> {
     let data = Volume {
         name: "data".into(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-            claim_name: inputs.names.volume_claim(&record.name_any()),
+            claim_name: volume_claim(&record.name_any()),
             read_only: None,
         }),
         ..Volume::default()

@@ -147,13 +147,9 @@ fn clients_are_sent_to_voters_alone() {
 fn volumes_belong_to_the_cluster_only_if_they_shall_go_with_it() {
     let owners = |spec: Value| {
         let cluster = cluster(spec);
-        let names = Names::of(&cluster, "cluster.local");
         let record = member(&cluster, "demo-0".into(), 0, true, "http://x:2380".into());
-        volume(&cluster, &names, &record)
-            .metadata
-            .owner_references
-            .unwrap_or_default()
-            .len()
+        let owners = volume(&cluster, &record).metadata.owner_references;
+        owners.unwrap_or_default().len()
     };
     assert_eq!(owners(json!({})), 0);
     assert_eq!(owners(json!({"storage": {"retention": {"whenDeleted": "Delete"}}})), 1);

@@ -10,13 +10,13 @@ use kube::{Resource, ResourceExt};
 use taffrail_crds::{CLUSTER_UID, EtcdCluster, EtcdMember, MEMBER, WhenGone};
 
 use super::labels;
-use crate::names::Names;
+use crate::names::volume_claim;
 
 /// On volume claims: the member's peer URL, by which its record can be written again.
 pub const PEER_URL: &str = "etcd.taffrail.dev/peer-url";
 
 /// The claim of one member. It belongs to the EtcdCluster only if it shall go with it.
-pub fn volume(cluster: &EtcdCluster, names: &Names, record: &EtcdMember) -> PersistentVolumeClaim {
+pub fn volume(cluster: &EtcdCluster, record: &EtcdMember) -> PersistentVolumeClaim {
     let member = record.name_any();
     let storage = &cluster.spec.storage;
     let size: BTreeMap<_, _> = [("storage".to_owned(), Quantity(storage.size.clone()))].into();
@@ -25,7 +25,7 @@ pub fn volume(cluster: &EtcdCluster, names: &Names, record: &EtcdMember) -> Pers
     labels.insert(CLUSTER_UID.into(), cluster.uid().unwrap_or_default());
     PersistentVolumeClaim {
         metadata: ObjectMeta {
-            name: Some(names.volume_claim(&member)),
+            name: Some(volume_claim(&member)),
             namespace: cluster.namespace(),
             labels: Some(labels),
             annotations: Some([(PEER_URL.to_owned(), record.spec.peer_url.clone())].into()),

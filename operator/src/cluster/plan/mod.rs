@@ -16,6 +16,7 @@ mod roll_back;
 mod scale;
 mod sleep;
 mod step;
+mod strays;
 mod volumes;
 
 #[cfg(test)]
@@ -37,7 +38,7 @@ use super::wanted::Wanted;
 type Rule = fn(&Observed, &Wanted) -> Option<Plan>;
 
 /// In the order of their weight.
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 19] = [
     roll_back::go_on,
     recover::go_on,
     begin::remember_cluster,
@@ -46,6 +47,7 @@ const RULES: [Rule; 18] = [
     begin::recall,
     restore::bring_back,
     begin::found,
+    strays::disown,
     join::keep_running,
     roll::cure_without_quorum,
     quorum::without,

@@ -83,6 +83,10 @@ pub enum Step {
         pod: String,
         role: &'static str,
     },
+    /// Take the cluster's label off a pod that is none of its members.
+    DisownPod {
+        pod: String,
+    },
     Promote {
         member: String,
         id: u64,
@@ -188,6 +192,7 @@ impl Step {
             Self::CreatePod { .. } => "CreatePod",
             Self::DeletePod { .. } => "DeletePod",
             Self::LabelPod { .. } => "LabelPod",
+            Self::DisownPod { .. } => "DisownPod",
             Self::Promote { .. } => "Promote",
             Self::MoveLeader { .. } => "MoveLeader",
             Self::BeginLeaving { .. } => "BeginLeaving",

@@ -101,7 +101,7 @@ impl Picture {
             }))
             .unwrap(),
         );
-        let mut claim = build::volume(&self.seen.cluster, &self.seen.names, &member.record);
+        let mut claim = build::volume(&self.seen.cluster, &member.record);
         claim.metadata.uid = Some(format!("volume-{serial}"));
         member.pod = Some(pod);
         member.volume = Some(claim);
@@ -226,7 +226,7 @@ fn a_new_member_goes_from_volume_to_learner_to_pod_to_voter() {
     });
     let name = || "demo-2".to_owned();
     assert_eq!(picture.step(), Step::CreateVolume { member: name() });
-    let mut claim: PersistentVolumeClaim = build::volume(&picture.seen.cluster, &picture.seen.names, &fresh);
+    let mut claim: PersistentVolumeClaim = build::volume(&picture.seen.cluster, &fresh);
     claim.metadata.uid = Some("volume-2".into());
     picture.seen.members[2].volume = Some(claim);
     let uid = "volume-2".to_owned();
@@ -411,6 +411,17 @@ fn whoever_etcd_lists_and_nobody_knows_is_taken_off() {
     assert!(matches!(picture.step(), Step::Remove { id: 99, .. }));
     picture.crash(2, 1);
     assert!(matches!(picture.step(), Step::Wait(_)) || matches!(picture.step(), Step::Remove { .. }));
+}
+
+#[test]
+fn a_pod_that_only_looks_like_a_member_is_not_counted_and_stays() {
+    let mut picture = Picture::of(3, 3);
+    let mut copy = picture.seen.members[0].pod.clone().unwrap();
+    copy.metadata.name = Some("demo-0-copy".into());
+    picture.seen.strays = vec![copy];
+    assert!(matches!(picture.step(), Step::DisownPod { pod } if pod == "demo-0-copy"));
+    picture.seen.strays[0].metadata.deletion_timestamp = serde_json::from_value(json!(NOW)).unwrap();
+    assert_eq!(picture.step(), Step::Nothing);
 }
 
 #[test]
