@@ -69,6 +69,12 @@ impl Kubernetes {
         run(&program(), &["stop", name, signal], None).await
     }
 
+    /// Runs a command on a node: `node2`.
+    pub async fn on(&self, node: &str, words: &[&str], input: Option<&str>) -> Result<String, Error> {
+        let all = [&["on", node], words].concat();
+        run(&program(), &all, input).await
+    }
+
     /// Starts what was stopped.
     pub async fn start(&self, name: &str) -> Result<String, Error> {
         run(&program(), &["start", name], None).await

@@ -2,6 +2,7 @@
 //! to the operator, clusters and their data stay. A program of its own: there is one operator at a time.
 
 mod monitors;
+mod policies;
 mod scraped;
 mod world;
 
@@ -110,7 +111,9 @@ async fn whatever_helm_does_clusters_and_their_data_stay() {
 
     upgraded_and_rolled_back(&world, &new).await;
     assert_eq!(lasting(&cluster).await, before);
+    policies::let_through_what_has_to(&world, &new, &cluster).await;
 
+    let before = lasting(&cluster).await;
     world.keeper(&["uninstall", RELEASE, "--wait"]).await;
     gone(&world).await;
     assert_eq!(

@@ -57,6 +57,13 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         words: Vec<String>,
     },
+    /// Runs a command on a node, in its namespaces: `on node2 iptables -S`.
+    #[command(disable_help_flag = true)]
+    On {
+        node: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<String>,
+    },
     /// Makes, grows and deletes volumes; a component of a cluster that is up.
     #[command(hide = true)]
     Provision,

@@ -46,6 +46,7 @@ fn run(args: Args) -> Result<ExitCode> {
         Command::Stop { name, signal } => space::inside(&state, || component::stop(&state, &name, &signal)),
         Command::Kubectl { words } => space::run(&state, "kubectl", &words),
         Command::Run { words } => space::run(&state, &words[0], &words[1..]),
+        Command::On { node, words } => space::inside(&state, || space::on(&state, &node, &words)),
         Command::Provision => provision::run(&state),
         Command::Inside => up::go_on(&state),
     }

@@ -120,6 +120,13 @@ pub fn run(state: &State, program: &str, words: &[String]) -> Result<ExitCode> {
     Err(environment(state, command.args(words))?.exec()).with_context(|| format!("cannot run {program}"))
 }
 
+/// This process, which is within the cluster's namespaces, becomes a command on one of its nodes.
+pub fn on(state: &State, node: &str, words: &[String]) -> Result<()> {
+    let pid = holder(state, node).with_context(|| format!("{node} is down, or there is no such node"))?;
+    let error = nsenter(pid).arg("--").args(words).exec();
+    Err(error).context("cannot run nsenter")
+}
+
 fn environment<'a>(state: &State, command: &'a mut Command) -> Result<&'a mut Command> {
     let tools = state.wishes()?.tools;
     ensure!(tools.is_absolute(), "the tools have no absolute path");
