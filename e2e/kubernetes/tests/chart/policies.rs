@@ -49,8 +49,7 @@ pub async fn let_through_what_has_to(world: &World, chart: &Path, cluster: &Clus
 
 async fn reaches(from: &Namespace, cluster: &Cluster, port: &str) -> Result<String, Error> {
     let host = format!("demo-client.{}.svc.cluster.local", cluster.namespace.name());
-    from.exec("probe", &["nc", "-w", "3", &host, port])
-        .await
+    from.exec("probe", &["nc", "-w", "3", &host, port]).await
 }
 
 async fn strangers_are_kept_out(world: &World, cluster: &Cluster) {
