@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use crate::etcd::{Access, Endpoint, Etcd};
+use crate::etcd::{Access, Endpoint, Etcd, Roster};
 
 /// Members that are asked at a time.
 const CONCURRENCY: usize = 16;
@@ -60,6 +60,8 @@ struct Face {
     is_learner: bool,
     /// Alarms among them.
     errors: Vec<String>,
+    /// Whom it takes for members: somebody may add or remove one by hand.
+    listed: Option<Roster>,
 }
 
 type Picture = BTreeMap<Endpoint, Option<Face>>;
@@ -125,13 +127,18 @@ async fn ask(
     member: &Endpoint,
     patience: Duration,
 ) -> (Key, Endpoint, Option<Face>) {
-    let answer = tokio::time::timeout(patience, etcd.facts(access, member)).await;
-    let face = answer.ok().and_then(Result::ok).map(|facts| Face {
+    let face = tokio::time::timeout(patience, face(etcd, access, member)).await;
+    (key.clone(), member.clone(), face.ok().flatten())
+}
+
+async fn face(etcd: &Arc<dyn Etcd>, access: &Access, member: &Endpoint) -> Option<Face> {
+    let facts = etcd.facts(access, member).await.ok()?;
+    Some(Face {
         leader_id: facts.leader_id,
         is_learner: facts.is_learner,
         errors: facts.errors,
-    });
-    (key.clone(), member.clone(), face)
+        listed: etcd.listed(access, member).await.ok(),
+    })
 }
 
 #[cfg(test)]
@@ -185,11 +192,14 @@ mod tests {
             ("the same", leads(1), 0),
             ("another leader", leads(2), 1),
             ("it works", grown, 0),
-            ("an alarm", alarmed, 1),
+            ("an alarm", alarmed.clone(), 1),
+            ("a phantom", alarmed.clone(), 1),
+            ("still a phantom", alarmed.clone(), 0),
             ("no answer", None, 1),
             ("still none", None, 0),
         ];
         for (what, facts, times) in table {
+            etcd.state().listed = what.contains("a phantom").then(Roster::default);
             etcd.state().facts = facts;
             let named = RefCell::new(Vec::new());
             poller

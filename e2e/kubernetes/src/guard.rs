@@ -19,7 +19,6 @@ use crate::{Kubernetes, wait};
 use rules::{CHAIN, Known, rules};
 
 const POLL: Duration = Duration::from_millis(300);
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Follows policies and pods until [`Guard::end`].
 pub struct Guard {
@@ -84,11 +83,12 @@ where
     K: kube::Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {
     let api: Api<K> = Api::all(kubernetes.client.clone());
-    wait::until("the API server answers", PATIENCE, async || {
-        api.list(&ListParams::default()).await.ok()
-    })
-    .await
-    .items
+    loop {
+        match api.list(&ListParams::default()).await {
+            Ok(list) => return list.items,
+            Err(_) => wait::pause().await,
+        }
+    }
 }
 
 async fn known(kubernetes: &Kubernetes) -> Known {

@@ -1,6 +1,7 @@
 //! Taking a step. Done twice it does no harm: what is there already, or gone already, counts as done.
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::NamespaceResourceScope;
 use kube::{Resource, ResourceExt};
@@ -19,6 +20,9 @@ use super::plan::{Step, kept_name};
 use super::wanted::Wanted;
 use crate::context::Context;
 use crate::etcd::{Endpoint, EtcdError};
+
+/// On disruption budgets: the pod that was taken off last.
+const DISOWNED: &str = "etcd.taffrail.dev/disowned";
 
 /// Whether to look again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +62,7 @@ impl Act<'_> {
                 let labels = json!({"metadata": {"labels": {ROLE: role}}});
                 merge(&self.api::<Pod>(), pod, labels).await
             }
-            Step::DisownPod { pod } => {
-                let labels = json!({"metadata": {"labels": {CLUSTER: null}}});
-                merge(&self.api::<Pod>(), pod, labels).await
-            }
+            Step::DisownPod { pod } => self.disown(pod).await,
             Step::Promote { id, .. } => return self.promote(*id).await,
             Step::MoveLeader { from, to } => Ok(self.context.etcd.move_leader(&self.seen.access, from, *to).await?),
             Step::BeginLeaving { member, leaving } => self.note(member, json!({"leaving": leaving})).await,
@@ -153,6 +154,20 @@ impl Act<'_> {
             record.spec.initial_cluster = Some(format!("{member}={}", record.spec.peer_url));
         }
         create(&self.api(), &build::pod(&self.wanted.pods, &record)).await
+    }
+
+    /// Kubernetes counts a budget's pods anew when one of them or the budget changes, and this is none of them any more.
+    async fn disown(&self, pod: &str) -> Result<(), Error> {
+        let labels = json!({"metadata": {"labels": {CLUSTER: null}}});
+        merge(&self.api::<Pod>(), pod, labels).await?;
+        let (budgets, name) = (self.api::<PodDisruptionBudget>(), &self.seen.names.cluster);
+        let found = budgets.get_opt(name).await?;
+        let mut owners = found.iter().flat_map(|one| one.owner_references());
+        if owners.all(|owner| Some(&owner.uid) != self.seen.cluster.metadata.uid.as_ref()) {
+            return Ok(());
+        }
+        let note = json!({"metadata": {"annotations": {DISOWNED: pod}}});
+        merge(&budgets, name, note).await
     }
 
     async fn add_learner(&self, member: &str) -> Result<Outcome, Error> {

@@ -110,6 +110,13 @@ impl Etcd for EtcdClient {
             .map(convert::roster)
     }
 
+    async fn listed(&self, access: &Access, member: &Endpoint) -> Result<Roster, EtcdError> {
+        let list = MemberListRequest { linearizable: false };
+        let call = async |door: Door, request| door.cluster().member_list(request).await;
+        let listed = self.at(access, member, list, call).await;
+        listed.map(convert::roster).map_err(|failure| failure.error)
+    }
+
     async fn add_learner(&self, access: &Access, through: &[Endpoint], peer_url: &str) -> Result<u64, EtcdError> {
         let add = MemberAddRequest {
             peer_ur_ls: vec![peer_url.into()],

@@ -153,6 +153,11 @@ pub trait Etcd: Send + Sync {
     async fn facts(&self, access: &Access, member: &Endpoint) -> Result<MemberFacts, EtcdError>;
     /// Cluster.MemberList, linearizable.
     async fn roster(&self, access: &Access, through: &[Endpoint]) -> Result<Roster, EtcdError>;
+    /// Cluster.MemberList as this one knows it, which may be the past. Learners do not tell.
+    async fn listed(&self, access: &Access, member: &Endpoint) -> Result<Roster, EtcdError> {
+        let _ = (access, member);
+        Err(unsupported())
+    }
     /// Cluster.MemberAdd as learner; answers its ID.
     async fn add_learner(&self, access: &Access, through: &[Endpoint], peer_url: &str) -> Result<u64, EtcdError>;
     async fn promote(&self, access: &Access, through: &[Endpoint], member_id: u64) -> Result<(), EtcdError>;

@@ -21,6 +21,8 @@ pub struct State {
     pub certificate_is_root: bool,
     /// What every member says of itself.
     pub facts: Option<MemberFacts>,
+    /// Whom every member takes for members.
+    pub listed: Option<Roster>,
 }
 
 impl FakeAuth {
@@ -68,6 +70,9 @@ impl Etcd for FakeAuth {
     }
     async fn roster(&self, _: &Access, _: &[Endpoint]) -> Result<Roster, EtcdError> {
         no()
+    }
+    async fn listed(&self, _: &Access, _: &Endpoint) -> Result<Roster, EtcdError> {
+        self.state().listed.clone().map_or_else(no, Ok)
     }
     async fn add_learner(&self, _: &Access, _: &[Endpoint], _: &str) -> Result<u64, EtcdError> {
         no()

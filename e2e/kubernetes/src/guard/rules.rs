@@ -1,7 +1,6 @@
 //! Policies as rules of iptables.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
@@ -47,23 +46,25 @@ impl Way {
 
 /// For `iptables-restore --noflush`: what is not allowed by any policy of a pod that has some is dropped.
 pub fn rules(known: &Known) -> String {
-    let (mut chains, mut jumps, mut inner) = (String::new(), String::new(), String::new());
+    let mut chains = vec![format!("*filter\n:{CHAIN} - [0:0]")];
+    let mut jumps = vec![format!(
+        "-A {CHAIN} -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN"
+    )];
+    let mut ends = Vec::new();
     for pod in &known.pods {
         for way in [Way::In, Way::Out] {
             let (Some(address), Some(allowed)) = (address(pod), allowed(known, pod, way)) else {
                 continue;
             };
             let chain = format!("{}-{address}", way.name());
-            let _ = writeln!(chains, ":{chain} - [0:0]");
-            let _ = writeln!(jumps, "-A {CHAIN} {} {address} -j {chain}", way.sides().0);
-            allowed
-                .iter()
-                .for_each(|one| drop(writeln!(inner, "-A {chain}{one} -j RETURN")));
-            let _ = writeln!(inner, "-A {chain} -j DROP");
+            chains.push(format!(":{chain} - [0:0]"));
+            jumps.push(format!("-A {CHAIN} {} {address} -j {chain}", way.sides().0));
+            ends.extend(allowed.iter().map(|one| format!("-A {chain}{one} -j RETURN")));
+            ends.push(format!("-A {chain} -j DROP"));
         }
     }
-    let established = format!("-A {CHAIN} -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN");
-    format!("*filter\n:{CHAIN} - [0:0]\n{chains}{established}\n{jumps}{inner}COMMIT\n")
+    ends.push("COMMIT\n".into());
+    [chains, jumps, ends].concat().join("\n")
 }
 
 /// A pod with an address of its own that still runs.
