@@ -310,6 +310,11 @@ impl Member {
         match &self.facts {
             Err(error) => Some(super::pods::why_not_answering(pod, error)),
             Ok(facts) if facts.leader_id == 0 => Some("it knows no leader".into()),
+            Ok(facts) if facts.corrupt().any(|id| id == facts.member_id) => {
+                Some("etcd found its data to differ from the others'".into())
+            }
+            // Whosever data they are: with that alarm no member calls itself ready, and Kubernetes tells nothing of it.
+            Ok(facts) if facts.corrupt().next().is_some() => None,
             Ok(_) if !self.is_ready() => Some("its pod is not ready".into()),
             Ok(_) => None,
         }

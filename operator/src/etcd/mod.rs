@@ -69,6 +69,17 @@ pub struct MemberFacts {
     pub storage_version: String,
 }
 
+impl MemberFacts {
+    /// Members whose data etcd found to differ, by what Status tells of alarms: `memberID:NUMBER alarm:CORRUPT`.
+    pub fn corrupt(&self) -> impl Iterator<Item = u64> {
+        let alarms = self
+            .errors
+            .iter()
+            .filter_map(|error| error.trim().strip_prefix("memberID:"));
+        alarms.filter_map(|alarm| alarm.strip_suffix(" alarm:CORRUPT")?.parse().ok())
+    }
+}
+
 /// etcd's own list of members, read with a quorum.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Roster {

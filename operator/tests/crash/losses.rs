@@ -48,7 +48,11 @@ pub async fn unreadable() -> Scenario {
 }
 
 pub async fn corrupt_alarm() -> Scenario {
-    let raise = |world: &World| world.alarm("main-1", AlarmKind::Corrupt);
+    let raise = |world: &World| {
+        world.alarm("main-1", AlarmKind::Corrupt);
+        // Kubernetes has heard of it before the operator has.
+        world.tick();
+    };
     to_members(3, "corrupt alarm", raise, gone("main-1")).await
 }
 

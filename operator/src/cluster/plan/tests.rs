@@ -393,6 +393,12 @@ fn a_corrupt_member_goes_and_the_alarm_goes_after_it() {
         kind: AlarmKind::Corrupt,
     };
     picture.seen.alarms = vec![alarm];
+    // Nobody calls itself ready then.
+    for member in &mut picture.seen.members {
+        member.facts.as_mut().unwrap().errors = vec!["memberID:2 alarm:CORRUPT ".into()];
+        let status = member.pod.as_mut().unwrap().status.as_mut().unwrap();
+        status.conditions.as_mut().unwrap()[0].status = "False".into();
+    }
     assert_eq!(leaving(picture.step()), ("demo-1".into(), LeavingReason::Corrupt));
     picture.seen.members.remove(1);
     picture.seen.roster = Ok(picture.roster());

@@ -181,10 +181,10 @@ fn facts(state: &State, process: &Process) -> MemberFacts {
         .leader
         .filter(|leader| in_touch(state, process, *leader))
         .unwrap_or(0);
-    let alarm = history
-        .alarms
-        .iter()
-        .map(|alarm| format!("memberID:{} alarm:{:?}", alarm.member_id, alarm.kind));
+    let alarm = history.alarms.iter().map(|alarm| {
+        let kind = format!("{:?}", alarm.kind).to_uppercase();
+        format!("memberID:{} alarm:{kind}", alarm.member_id)
+    });
     let lost = (leader == 0).then(|| "etcdserver: no leader".to_owned());
     MemberFacts {
         member_id: process.member_id,

@@ -13,7 +13,7 @@ mod start;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use taffrail_operator::etcd::{Alarm, Permission};
+use taffrail_operator::etcd::{Alarm, AlarmKind, Permission};
 
 pub use access::change;
 pub use calls::FakeEtcd;
@@ -114,7 +114,9 @@ pub fn is_ready(state: &State, pod_uid: &str) -> bool {
     let in_touch = history
         .leader
         .is_some_and(|leader| network::in_touch(state, process, leader));
-    in_touch && history.members.contains_key(&process.member_id)
+    // As `data_corruption` of /readyz: with that alarm nobody is ready, whosever data they are.
+    let corrupt = history.alarms.iter().any(|alarm| alarm.kind == AlarmKind::Corrupt);
+    in_touch && !corrupt && history.members.contains_key(&process.member_id)
 }
 
 /// FNV-1a: IDs that are made of URLs.
