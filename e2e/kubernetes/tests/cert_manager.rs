@@ -116,7 +116,7 @@ async fn members_wait_for_an_issuer_and_serve_what_cert_manager_renews() {
         "the issuer signed"
     );
     cluster
-        .etcdctl(&["put", "hello", "world"])
+        .etcdctl(&["get", "hello"])
         .await
         .expect("applications are let in");
     let pods = cluster.pod_uids().await;

@@ -3,7 +3,7 @@
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
-use taffrail_crds::CertManager;
+use taffrail_crds::{CLUSTER, CertManager};
 
 use super::given::{Given, clients, peers, read};
 use super::keeper::Keeper;
@@ -160,6 +160,8 @@ fn certificate(keeper: &Keeper<'_>, name: &str, leaf: &Leaf, issuer: &CertManage
         "metadata": keeper.secrets.metadata(name),
         "spec": {
             "secretName": name,
+            // By it a renewal is noticed when it happens.
+            "secretTemplate": {"labels": {CLUSTER: keeper.names.cluster}},
             "commonName": leaf.common_name,
             "dnsNames": hosts,
             "ipAddresses": addresses,

@@ -296,6 +296,12 @@ async fn cert_manager_is_asked_waited_for_and_missed() {
     let path = |name: &str| format!("/apis/cert-manager.io/v1/namespaces/ns/certificates/{name}-issued");
     let operator = world.shelf.object(&path("a-operator")).unwrap();
     assert_eq!(operator["spec"]["commonName"], "root");
+    let labels = &operator["spec"]["secretTemplate"]["labels"];
+    assert_eq!(
+        labels[taffrail_crds::CLUSTER],
+        "a",
+        "a renewal wakes whoever keeps this cluster"
+    );
     assert_eq!(operator["metadata"]["ownerReferences"][0]["uid"], "uid-a");
     let life = Duration::from_secs(90 * 86_400);
     let ca = found("ca", world.now(), life * 2).unwrap();
