@@ -170,6 +170,11 @@ impl Cluster {
         self.namespace.api::<Pod>().get_opt(member).await.ok()?
     }
 
+    /// Where its pod was put, if anywhere.
+    pub async fn node_of(&self, member: &str) -> Option<String> {
+        self.pod(member).await?.spec?.node_name
+    }
+
     /// By name, for the pods of members alone.
     pub async fn pod_uids(&self) -> Vec<(String, String)> {
         let params = ListParams::default().labels(&format!("{CLUSTER}={}", self.name));

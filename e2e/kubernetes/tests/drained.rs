@@ -1,12 +1,7 @@
 //! Nodes are drained with kubectl, as for their maintenance. Alone in its file: other tests have pods on those nodes.
 
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use taffrail_e2e_kubernetes::{Cluster, Error, Image, Kubernetes, Life, PATIENCE, wait};
-
-fn node_of(pod: &Pod) -> Option<&str> {
-    pod.spec.as_ref()?.node_name.as_deref()
-}
 
 async fn drain(kubernetes: &Kubernetes, node: &str, patience: &str) -> Result<String, Error> {
     let timeout = format!("--timeout={patience}");
@@ -24,8 +19,8 @@ async fn drain(kubernetes: &Kubernetes, node: &str, patience: &str) -> Result<St
 async fn members_on(cluster: &Cluster, nodes: &[&str]) -> usize {
     let mut found = 0;
     for name in cluster.names().await {
-        let pod = cluster.pod(&name).await;
-        found += usize::from(pod.as_ref().and_then(node_of).is_some_and(|node| nodes.contains(&node)));
+        let node = cluster.node_of(&name).await;
+        found += usize::from(node.is_some_and(|node| nodes.contains(&node.as_str())));
     }
     found
 }

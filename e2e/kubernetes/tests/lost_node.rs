@@ -1,18 +1,13 @@
 //! A node is gone for good, as far as anybody knows. Alone in its file: other tests have pods on that node.
 
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use taffrail_e2e_kubernetes::{Cluster, Image, Life, PATIENCE, wait};
 
 const LOST: &str = "node2";
 
-fn node_of(pod: &Pod) -> Option<&str> {
-    pod.spec.as_ref()?.node_name.as_deref()
-}
-
 async fn member_on(cluster: &Cluster, node: &str) -> Option<String> {
     for name in cluster.names().await {
-        if cluster.pod(&name).await.as_ref().and_then(node_of) == Some(node) {
+        if cluster.node_of(&name).await.as_deref() == Some(node) {
             return Some(name);
         }
     }

@@ -7,7 +7,8 @@ use taffrail_e2e_kubernetes::{Helm, Prometheus, documented, wait};
 use tempfile::TempDir;
 
 const PORT: u16 = 29_091;
-const PATIENCE: Duration = Duration::from_secs(180);
+/// More than the five minutes that most rules look back: what went well before has passed by then.
+const PATIENCE: Duration = Duration::from_secs(330);
 
 pub struct Raised {
     prometheus: Prometheus,
