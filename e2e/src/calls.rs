@@ -138,14 +138,16 @@ impl Client {
             .expect("the alarm call succeeds")
             .into_inner()
     }
-    pub async fn raise_nospace(&self) {
-        let member_id = self.member_id().await;
+    pub async fn raise(&self, alarm: AlarmType, member_id: u64) {
         self.alarm(AlarmRequest {
             action: AlarmAction::Activate.into(),
             member_id,
-            alarm: AlarmType::Nospace.into(),
+            alarm: alarm.into(),
         })
         .await;
+    }
+    pub async fn raise_nospace(&self) {
+        self.raise(AlarmType::Nospace, self.member_id().await).await;
     }
     /// The snapshot stream, message by message.
     pub async fn snapshot(&self) -> Vec<taffrail_proto::etcdserverpb::SnapshotResponse> {

@@ -13,6 +13,7 @@ mod health;
 mod leader;
 pub mod metrics;
 pub mod names;
+mod owner;
 pub mod pki;
 pub mod poller;
 pub mod problem;

@@ -13,6 +13,7 @@ use kube::{Client, Resource};
 use taffrail_crds::{CLUSTER, CLUSTER_UID, EtcdCluster, MANAGED_BY, MANAGER};
 
 use crate::names::FIELD_MANAGER;
+use crate::owner::is_owned_by;
 use crate::problem::Problem;
 
 pub type Data = BTreeMap<String, Vec<u8>>;
@@ -67,9 +68,7 @@ impl Secrets {
 
     /// Whether something of ours, by its metadata.
     pub fn owns(&self, meta: &ObjectMeta) -> bool {
-        let uid = self.owner.as_ref().map(|owner| owner.uid.as_str());
-        let owners = meta.owner_references.as_deref().unwrap_or_default();
-        uid.is_some() && owners.iter().any(|owner| Some(owner.uid.as_str()) == uid)
+        is_owned_by(meta, self.owner.as_ref().map(|owner| owner.uid.as_str()))
     }
 
     /// Makes the Secret hold exactly `data`; nothing is written if it does.

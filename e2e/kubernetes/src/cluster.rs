@@ -165,14 +165,40 @@ impl Cluster {
             .expect("there is more than a leader")
     }
 
+    /// etcd's ID of a member, hexadecimal.
+    pub async fn id_of(&self, member: &str) -> String {
+        let status = self.status().await;
+        let found = status.members.into_iter().find(|one| one.name == member);
+        found.and_then(|one| one.id).expect("it has an ID")
+    }
+
     /// Its pod, if there is one.
     pub async fn pod(&self, member: &str) -> Option<Pod> {
         self.namespace.api::<Pod>().get_opt(member).await.ok()?
     }
 
-    /// Where its pod was put, if anywhere.
-    pub async fn node_of(&self, member: &str) -> Option<String> {
-        self.pod(member).await?.spec?.node_name
+    /// Members whose pods were put there.
+    pub async fn members_on(&self, node: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for name in self.names().await {
+            let place = self.pod(&name).await.and_then(|pod| pod.spec?.node_name);
+            if place.as_deref() == Some(node) {
+                found.push(name);
+            }
+        }
+        found
+    }
+
+    /// Deletes a member's pod, and returns once all is as declared with another one.
+    pub async fn loses_pod_of(&self, member: &str, how: &[&str]) {
+        let before = self.pod(member).await.and_then(|pod| pod.uid());
+        let words = [&["delete", "pod", member], how].concat();
+        self.namespace.kubectl(&words).await.expect("it is there");
+        wait::until("it has another pod", PATIENCE, async || {
+            (self.pod(member).await?.uid() != before).then_some(())
+        })
+        .await;
+        self.settles().await;
     }
 
     /// By name, for the pods of members alone.
@@ -250,6 +276,32 @@ impl Cluster {
             (pod.status?.phase.as_deref() == Some("Running")).then_some(())
         })
         .await;
+    }
+
+    /// One field of a Secret.
+    pub async fn field(&self, secret: &str, field: &str) -> Option<Vec<u8>> {
+        let data = self.secret(secret).await?.data?;
+        data.get(field).map(|text| text.0.clone())
+    }
+
+    /// PEM: whom the owner of a Secret trusts.
+    pub async fn authorities(&self, secret: &str) -> Option<Vec<u8>> {
+        self.field(secret, "ca.crt").await
+    }
+
+    /// One certificate, and not the one before: the rotation has begun and ended.
+    pub async fn rotated(&self, secret: &str, before: &[u8]) {
+        wait::until(&format!("{secret} has another authority"), PATIENCE, async || {
+            let now = self.authorities(secret).await?;
+            let count = String::from_utf8_lossy(&now).matches("BEGIN CERTIFICATE").count();
+            (count == 1 && now != before).then_some(())
+        })
+        .await;
+        self.reaches("no rotation is under way", |_, status| {
+            status.certificates.iter().all(|one| one.rotation.is_none())
+        })
+        .await;
+        self.settles().await;
     }
 
     pub async fn secret(&self, name: &str) -> Option<Secret> {

@@ -35,8 +35,8 @@ impl Guard {
             .iter()
             .map(ResourceExt::name_any)
             .collect();
-        let mut last = known(kubernetes).await;
-        put(kubernetes, &nodes, &rules(&last)).await;
+        let mut last = rules(&known(kubernetes).await);
+        put(kubernetes, &nodes, &last).await;
         for node in &nodes {
             let jump = ["iptables", "-w", "-I", "FORWARD", "-j", CHAIN];
             kubernetes.on(node, &jump, None).await.expect("the chain is there");
@@ -45,9 +45,9 @@ impl Guard {
         let task = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(POLL).await;
-                let now = known(&own).await;
-                if rules(&now) != rules(&last) {
-                    put(&own, &places, &rules(&now)).await;
+                let now = rules(&known(&own).await);
+                if now != last {
+                    put(&own, &places, &now).await;
                 }
                 last = now;
             }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use taffrail_e2e_kubernetes::{Cluster, Image, Kubernetes, Life, Namespace, PATIENCE, wait};
 use tokio::process::{Child, Command};
@@ -65,24 +64,20 @@ fn by(issuer: &str) -> Value {
     json!({"mode": "CertManager", "certManager": {"issuerRef": {"name": issuer}}})
 }
 
-async fn field(cluster: &Cluster, secret: &str, field: &str) -> Option<ByteString> {
-    cluster.secret(secret).await?.data?.get(field).cloned()
-}
-
 /// What members serve and what applications present is made anew, as whenever a certificate nears its end.
 async fn certificates_are_renewed(cluster: &Cluster) {
     for (issued, used) in [
         ("safe-server-issued", "safe-server"),
         ("safe-client-issued", "safe-client"),
     ] {
-        let before = field(cluster, used, "tls.crt").await.expect("it is there");
+        let before = cluster.field(used, "tls.crt").await.expect("it is there");
         cluster
             .namespace
             .kubectl(&["delete", "secret", issued])
             .await
             .expect("it is there");
         wait::until("another is in use", PATIENCE, async || {
-            let [issued, used] = [issued, used].map(|name| field(cluster, name, "tls.crt"));
+            let [issued, used] = [issued, used].map(|name| cluster.field(name, "tls.crt"));
             let (issued, used) = (issued.await?, used.await?);
             (issued != before && issued == used).then_some(())
         })
@@ -109,10 +104,10 @@ async fn members_wait_for_an_issuer_and_serve_what_cert_manager_renews() {
     cluster.settles().await;
     let life = Life::of(cluster).await;
     let cluster = &life.cluster;
-    let authority = field(cluster, "safe-client", "ca.crt").await;
+    let authority = cluster.authorities("safe-client").await;
     assert_eq!(
         authority,
-        field(cluster, "clients-ca", "tls.crt").await,
+        cluster.field("clients-ca", "tls.crt").await,
         "the issuer signed"
     );
     cluster

@@ -1,25 +1,16 @@
 //! A node is gone for good, as far as anybody knows. Alone in its file: other tests have pods on that node.
 
 use serde_json::json;
-use taffrail_e2e_kubernetes::{Cluster, Image, Life, PATIENCE, wait};
+use taffrail_e2e_kubernetes::{Image, Life, PATIENCE, wait};
 
 const LOST: &str = "node2";
-
-async fn member_on(cluster: &Cluster, node: &str) -> Option<String> {
-    for name in cluster.names().await {
-        if cluster.node_of(&name).await.as_deref() == Some(node) {
-            return Some(name);
-        }
-    }
-    None
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_on_a_lost_node_is_replaced_elsewhere_and_never_comes_back() {
     let life = Life::begin(Image::Taffrail, json!({"repair": {"replaceAfterSeconds": 15}})).await;
     let cluster = &life.cluster;
     let kubernetes = cluster.namespace.kubernetes.clone();
-    let Some(victim) = member_on(cluster, LOST).await else {
+    let Some(victim) = cluster.members_on(LOST).await.pop() else {
         return eprintln!("no member is on {LOST}: kubernetes up --nodes 3");
     };
     life.during("node_lost", async {
@@ -32,7 +23,7 @@ async fn a_member_on_a_lost_node_is_replaced_elsewhere_and_never_comes_back() {
         cluster.settles().await;
     })
     .await;
-    assert_eq!(member_on(cluster, LOST).await, None);
+    assert!(cluster.members_on(LOST).await.is_empty());
     life.during("node_back", async {
         kubernetes.start(LOST).await.unwrap();
         wait::until("the old pod is gone", PATIENCE, async || {

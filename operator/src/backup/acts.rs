@@ -6,6 +6,7 @@ use kube::{Client, Resource, ResourceExt};
 
 use crate::cluster::Error;
 use crate::names::FIELD_MANAGER;
+use crate::owner::is_owned_by;
 
 /// The Jobs of one namespace.
 pub struct Jobs(Api<Job>);
@@ -31,8 +32,7 @@ impl Jobs {
     }
 
     async fn there<K: Resource>(&self, owner: &K, name: String) -> Result<(), Error> {
-        let uid = owner.meta().uid.as_ref();
-        let ours = |one: &Job| one.owner_references().iter().any(|owner| Some(&owner.uid) == uid);
+        let ours = |one: &Job| is_owned_by(one.meta(), owner.meta().uid.as_deref());
         match self.0.get_opt(&name).await? {
             Some(one) if !ours(&one) => Err(Error::Foreign { kind: "Job", name }),
             _ => Ok(()),

@@ -20,6 +20,7 @@ use super::plan::{Step, kept_name};
 use super::wanted::Wanted;
 use crate::context::Context;
 use crate::etcd::{Endpoint, EtcdError};
+use crate::owner::is_owned_by;
 
 /// On disruption budgets: the pod that was taken off last.
 const DISOWNED: &str = "etcd.taffrail.dev/disowned";
@@ -162,8 +163,7 @@ impl Act<'_> {
         merge(&self.api::<Pod>(), pod, labels).await?;
         let (budgets, name) = (self.api::<PodDisruptionBudget>(), &self.seen.names.cluster);
         let found = budgets.get_opt(name).await?;
-        let mut owners = found.iter().flat_map(|one| one.owner_references());
-        if owners.all(|owner| Some(&owner.uid) != self.seen.cluster.metadata.uid.as_ref()) {
+        if !found.is_some_and(|budget| self.is_ours(&budget)) {
             return Ok(());
         }
         let note = json!({"metadata": {"annotations": {DISOWNED: pod}}});
@@ -323,11 +323,8 @@ impl Act<'_> {
         Ok(Outcome::Done)
     }
 
-    fn is_ours(&self, pod: &Pod) -> bool {
-        let cluster = self.seen.cluster.uid();
-        pod.owner_references()
-            .iter()
-            .any(|owner| Some(&owner.uid) == cluster.as_ref())
+    fn is_ours(&self, object: &impl Resource) -> bool {
+        is_owned_by(object.meta(), self.seen.cluster.metadata.uid.as_deref())
     }
 
     /// An operator that was slow may have made the copying pod once more, after the copy was marked as whole.

@@ -15,6 +15,7 @@ use super::build;
 use super::observe::Observed;
 use crate::context::Context;
 use crate::names::FIELD_MANAGER;
+use crate::owner::is_owned_by;
 use crate::problem::Problem;
 
 /// Services and the disruption budget, and who a volume claim goes with.
@@ -42,8 +43,7 @@ where
     let name = wanted.name_any();
     let found = api.get_opt(&name).await?;
     if let Some(found) = &found {
-        let uid = seen.cluster.uid().unwrap_or_default();
-        if found.owner_references().iter().all(|owner| owner.uid != uid) {
+        if !is_owned_by(found.meta(), seen.cluster.metadata.uid.as_deref()) {
             let message = format!("{kind} {name} is there already and not this cluster's: rename or remove it");
             return Ok(Some(Problem::new("NameTaken", message)));
         }

@@ -14,6 +14,7 @@ use super::Error;
 use crate::context::Context;
 use crate::etcd::{Access, Alarm, Endpoint, EtcdError, MemberFacts, Roster};
 use crate::names::{CLIENT_PORT, METRICS_PORT, Names, PEER_PORT, volume_claim};
+use crate::owner::is_owned_by;
 use crate::problem::Problem;
 
 /// Everything that a plan is made from.
@@ -90,7 +91,7 @@ pub async fn objects(context: &Context, cluster: &EtcdCluster) -> Result<Objects
     let mut members: Vec<Member> = records
         .items
         .into_iter()
-        .filter(|record| is_owned_by(record, &uid))
+        .filter(|record| is_owned_by(&record.metadata, Some(&uid)))
         .map(|record| gathered(record, &mut pods, &mut claims))
         .collect();
     members.sort_by_key(|member| member.record.spec.serial);
@@ -136,10 +137,6 @@ fn serial_of(claim: &PersistentVolumeClaim) -> Option<i64> {
 
 fn is_kept(claim: &PersistentVolumeClaim) -> bool {
     claim.annotations().contains_key(KEPT)
-}
-
-fn is_owned_by(record: &EtcdMember, uid: &str) -> bool {
-    record.owner_references().iter().any(|owner| owner.uid == uid)
 }
 
 /// Asks every member that runs, and through them the roster and the alarms.

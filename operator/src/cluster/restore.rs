@@ -11,6 +11,7 @@ use super::observe::Observed;
 use super::{Error, build};
 use crate::backup::{Outcome, needs};
 use crate::context::Context;
+use crate::owner::is_owned_by;
 use crate::problem::Problem;
 
 /// Notes in `seen` what is to be restored and how far it is. Costs no call unless something is.
@@ -28,11 +29,7 @@ pub async fn look(context: &Context, seen: &mut Observed) -> Result<(), Error> {
     if let (Some(_), None, Some(first)) = (seen.restore_status(), seen.cluster_id(), seen.members.first()) {
         let pods: Api<Pod> = Api::namespaced(context.client.clone(), &seen.names.namespace);
         let uid = first.record.uid();
-        let of_member = |pod: &Pod| {
-            pod.owner_references()
-                .iter()
-                .any(|owner| Some(&owner.uid) == uid.as_ref())
-        };
+        let of_member = |pod: &Pod| is_owned_by(&pod.metadata, uid.as_deref());
         let pod = pods.get_opt(&build::restore_name(first.name())).await?;
         seen.restore_pod = pod.filter(of_member);
     }

@@ -11,6 +11,7 @@ use taffrail_crds::{
 use super::plan::is_over;
 use crate::backup::cron::Timetable;
 use crate::cluster::build::{labels, owner};
+use crate::owner::is_owned_by;
 
 /// Those that are over and are kept to be looked at.
 const KEPT: usize = 3;
@@ -77,10 +78,7 @@ pub fn is_of(task: &EtcdDefragmentation, cause: &str) -> bool {
 fn superfluous(cluster: &EtcdCluster, all: &[EtcdDefragmentation]) -> Vec<EtcdDefragmentation> {
     let uid = cluster.uid();
     let ours = |one: &&EtcdDefragmentation| {
-        let owned = one
-            .owner_references()
-            .iter()
-            .any(|owner| Some(&owner.uid) == uid.as_ref());
+        let owned = is_owned_by(&one.metadata, uid.as_deref());
         one.labels().contains_key(CAUSE) && owned && is_over(one.status.as_ref())
     };
     let mut over: Vec<&EtcdDefragmentation> = all.iter().filter(ours).collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::ends::{End, ensure};
+use crate::ends::{End, FIRST_TEN_MINUTES, TEN_MINUTES_PASSES_MAX, ensure, ten_minutes_have_passed};
 use crate::show::{creating, creating_with, production, to_members};
 use crate::world::{Scenario, Summary, World};
 
@@ -154,18 +154,18 @@ pub async fn secured() -> Scenario {
         .await
 }
 
-/// Backups are due in the first ten minutes of the world, and then no more for a year.
+/// Every minute of the first ten.
 pub async fn scheduled() -> Scenario {
     let plan = |world: &World| {
         shelf(world);
         schedule(
             world,
-            "0-9 0 1 1 *",
+            FIRST_TEN_MINUTES,
             "retention: {last: 2}, verifyEvery: 1, successfulBackupsHistoryLimit: 3, startingDeadlineSeconds: 600,",
         );
     };
     let end = |world: &World| {
-        ensure(world.state().ticks > 150, "not long enough")?;
+        ten_minutes_have_passed(world)?;
         phases(&[("Expired", 1), ("Succeeded", 2)])(world)?;
         let keys: Vec<String> = world.state().bucket.keys().cloned().collect();
         ensure(keys.len() == 2, keys)?;
@@ -177,7 +177,7 @@ pub async fn scheduled() -> Scenario {
         )
     };
     let mut scenario = to_members(1, "schedule", plan, end).await;
-    scenario.passes_max = 300;
+    scenario.passes_max = TEN_MINUTES_PASSES_MAX;
     scenario
 }
 

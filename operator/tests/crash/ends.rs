@@ -8,6 +8,16 @@ use crate::world::{Summary, World};
 
 pub type End = Result<(), String>;
 
+/// What is due in each of the world's first ten minutes, and then no more for a year: an end that a next minute could
+/// take away again would depend on how often time passes between two calls.
+pub const FIRST_TEN_MINUTES: &str = "0-9 0 1 1 *";
+/// Passes in which those go by, and what was begun in them ends.
+pub const TEN_MINUTES_PASSES_MAX: usize = 300;
+
+pub fn ten_minutes_have_passed(world: &World) -> End {
+    ensure(world.state().ticks > 150, "not long enough")
+}
+
 pub fn ensure(holds: bool, otherwise: impl Debug) -> End {
     if holds { Ok(()) } else { Err(format!("{otherwise:#?}")) }
 }

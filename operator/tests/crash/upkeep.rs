@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::ends::{End, ensure, members};
+use crate::ends::{End, FIRST_TEN_MINUTES, TEN_MINUTES_PASSES_MAX, ensure, members, ten_minutes_have_passed};
 use crate::show::{creating_with, production, to_members};
 use crate::world::{Scenario, Summary, World};
 
@@ -82,16 +82,15 @@ pub async fn after_repair() -> Scenario {
     .await
 }
 
-/// Every minute of the world's first ten, and the first of them are forgotten. Then none is due for a year: an end that
-/// a next minute could take away again would depend on how often time passes between two calls.
+/// Every minute of the first ten, and the first of them are forgotten.
 pub async fn by_policy() -> Scenario {
     let declare = |world: &World| {
         world.fill(GIB, GIB / 4, GIB / 4);
-        let policy = serde_json::json!({"spec": {"defragmentation": {"schedule": "0-9 0 1 1 *"}}});
+        let policy = serde_json::json!({"spec": {"defragmentation": {"schedule": FIRST_TEN_MINUTES}}});
         world.change("EtcdCluster", "main", policy);
     };
     let end = |world: &World| {
-        ensure(world.state().ticks > 150, "not long enough")?;
+        ten_minutes_have_passed(world)?;
         succeeded(3)(world)?;
         lean(world)?;
         let cluster = world.get("EtcdCluster", "main").ok_or("no cluster")?;
@@ -109,7 +108,7 @@ pub async fn by_policy() -> Scenario {
         ensure(first > born.as_second() / 60 + 3, all(world))
     };
     let mut scenario = to_members(1, "defragmentation by policy", declare, end).await;
-    scenario.passes_max = 300;
+    scenario.passes_max = TEN_MINUTES_PASSES_MAX;
     scenario
 }
 

@@ -6,8 +6,7 @@ use futures::future::join_all;
 use taffrail_e2e::requests;
 use taffrail_e2e_kubernetes::Cluster;
 use taffrail_e2e_kubernetes::bulk::client;
-use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
-use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType};
+use taffrail_proto::etcdserverpb::AlarmType;
 
 use crate::raised::Raised;
 
@@ -111,12 +110,7 @@ async fn quorum_is_lost(raised: &Raised, three: &Cluster) {
 /// What a member says of itself that found others to differ.
 async fn is_corrupt(raised: &Raised, cluster: &Cluster) {
     let client = client(cluster).await;
-    let alarm = AlarmRequest {
-        action: AlarmAction::Activate.into(),
-        member_id: client.member_id().await,
-        alarm: AlarmType::Corrupt.into(),
-    };
-    client.alarm(alarm).await;
+    client.raise(AlarmType::Corrupt, client.member_id().await).await;
     raised
         .by("a member is found to differ", &["TaffrailMemberCorrupt"])
         .await;

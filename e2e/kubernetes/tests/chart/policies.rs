@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use kube::ResourceExt;
 use serde_json::json;
 use taffrail_e2e_kubernetes::{Cluster, Error, Guard, Namespace, PATIENCE, wait};
 
@@ -38,7 +37,7 @@ pub async fn let_through_what_has_to(world: &World, chart: &Path, cluster: &Clus
         .await;
     let guard = Guard::begin(&world.kubernetes).await;
     strangers_are_kept_out(world, cluster).await;
-    a_member_comes_back(cluster).await;
+    cluster.loses_pod_of(&cluster.follower().await, &[]).await;
     the_authority_of_peers_is_rotated(cluster).await;
     cluster.namespace.apply(BACKUP).await.expect("it is valid");
     let words = ["wait", "--for=condition=Verified", "etcdb/guarded", "--timeout=180s"];
@@ -68,35 +67,8 @@ async fn strangers_are_kept_out(world: &World, cluster: &Cluster) {
         .expect_err("a stranger got through");
 }
 
-async fn a_member_comes_back(cluster: &Cluster) {
-    let victim = cluster.follower().await;
-    let before = cluster.pod(&victim).await.and_then(|pod| pod.uid());
-    cluster
-        .namespace
-        .kubectl(&["delete", "pod", &victim])
-        .await
-        .expect("it is there");
-    wait::until("it has another pod", PATIENCE, async || {
-        (cluster.pod(&victim).await?.uid() != before).then_some(())
-    })
-    .await;
-    cluster.settles().await;
-}
-
 async fn the_authority_of_peers_is_rotated(cluster: &Cluster) {
-    let authorities = async || {
-        let secret = cluster.secret("demo-peer").await?;
-        secret.data?.get("ca.crt").map(|text| text.0.clone())
-    };
-    let before = authorities().await;
+    let before = cluster.authorities("demo-peer").await.expect("the Secret is there");
     cluster.change(json!({"tls": {"peer": {"caRotation": "1"}}})).await;
-    wait::until("members trust another authority alone", PATIENCE, async || {
-        let now = authorities().await;
-        let count = String::from_utf8_lossy(now.as_deref()?)
-            .matches("BEGIN CERTIFICATE")
-            .count();
-        (count == 1 && now != before).then_some(())
-    })
-    .await;
-    cluster.settles().await;
+    cluster.rotated("demo-peer", &before).await;
 }

@@ -37,13 +37,7 @@ async fn record_is_deleted(cluster: &Cluster, victim: &str) {
 }
 
 async fn etcdctl_removes(cluster: &Cluster, victim: &str) {
-    let status = cluster.status().await;
-    let member = status
-        .members
-        .iter()
-        .find(|one| one.name == victim)
-        .and_then(|one| one.id.clone());
-    let member = member.expect("it has an ID");
+    let member = cluster.id_of(victim).await;
     // etcd refuses as long as it has not been in touch with everybody for a while.
     wait::until("etcd lets it go", PATIENCE, async || {
         cluster.etcdctl(&["member", "remove", &member]).await.ok()

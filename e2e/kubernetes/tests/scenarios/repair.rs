@@ -3,7 +3,6 @@
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use kube::ResourceExt;
 use serde_json::json;
 use taffrail_e2e_kubernetes::{Cluster, Image, Life, PATIENCE, wait};
 
@@ -20,17 +19,6 @@ async fn crashes(cluster: &Cluster, member: &str) {
     cluster.signal(member, "KILL").await.unwrap();
     wait::until("its container starts again", PATIENCE, async || {
         (restarts(&cluster.pod(member).await?) > before).then_some(())
-    })
-    .await;
-    cluster.settles().await;
-}
-
-async fn pod_is_deleted(cluster: &Cluster, member: &str) {
-    let before = cluster.pod(member).await.and_then(|pod| pod.uid());
-    let words = ["delete", "pod", member, "--force", "--grace-period=0"];
-    cluster.namespace.kubectl(&words).await.unwrap();
-    wait::until("it has another pod", PATIENCE, async || {
-        (cluster.pod(member).await?.uid() != before).then_some(())
     })
     .await;
     cluster.settles().await;
@@ -70,8 +58,11 @@ async fn members_are_mended(image: Image) {
     let leader = cluster.leader().await;
     life.during("crash_of_the_leader", crashes(cluster, &leader)).await;
     let leader = cluster.leader().await;
-    life.during("leader_pod_deleted", pod_is_deleted(cluster, &leader))
-        .await;
+    life.during(
+        "leader_pod_deleted",
+        cluster.loses_pod_of(&leader, &["--force", "--grace-period=0"]),
+    )
+    .await;
     assert_eq!(cluster.names().await, names);
     let victim = cluster.follower().await;
     life.during("volume_of_a_follower_lost", volume_is_lost(cluster, &victim))

@@ -10,7 +10,6 @@ use serde_json::json;
 use taffrail_crds::{CLUSTER, LeavingReason, REPLACE};
 use taffrail_e2e_kubernetes::bulk::client;
 use taffrail_e2e_kubernetes::{Cluster, Image, Life, PATIENCE, wait};
-use taffrail_proto::etcdserverpb::alarm_request::AlarmAction;
 use taffrail_proto::etcdserverpb::{AlarmRequest, AlarmType, MemberAddRequest};
 
 /// A learner that nobody runs: a person began to add it by hand.
@@ -69,15 +68,8 @@ async fn a_look_alike_is_not_counted(cluster: &Cluster) {
 /// What a member says once it found its data to differ from the others'.
 async fn a_corrupt_member_is_replaced(cluster: &Cluster) {
     let victim = cluster.follower().await;
-    let status = cluster.status().await;
-    let mut ids = status.members.iter().filter(|one| one.name == victim);
-    let id = ids.next().and_then(|one| one.id.clone()).expect("it has an ID");
-    let alarm = AlarmRequest {
-        action: AlarmAction::Activate.into(),
-        member_id: u64::from_str_radix(&id, 16).expect("hexadecimal"),
-        alarm: AlarmType::Corrupt.into(),
-    };
-    client(cluster).await.alarm(alarm).await;
+    let id = u64::from_str_radix(&cluster.id_of(&victim).await, 16).expect("hexadecimal");
+    client(cluster).await.raise(AlarmType::Corrupt, id).await;
     wait::until(
         "another stands in its place, and the alarm is off",
         PATIENCE,

@@ -1,44 +1,18 @@
 //! Certificates change while clients work.
 
-use k8s_openapi::api::core::v1::Secret;
 use serde_json::json;
 use taffrail_e2e_kubernetes::{Cluster, Image, Life, PATIENCE, wait};
 use tokio::net::TcpStream;
-
-fn authorities(secret: &Secret) -> Vec<u8> {
-    secret
-        .data
-        .as_ref()
-        .and_then(|data| data.get("ca.crt"))
-        .map(|text| text.0.clone())
-        .unwrap_or_default()
-}
-
-/// One certificate, and not the one before: the rotation has begun and ended.
-async fn rotated(cluster: &Cluster, secret: &str, before: &[u8]) {
-    wait::until(&format!("{secret} has another authority"), PATIENCE, async || {
-        let now = authorities(&cluster.secret(secret).await?);
-        let count = String::from_utf8_lossy(&now).matches("BEGIN CERTIFICATE").count();
-        (count == 1 && now != before).then_some(())
-    })
-    .await;
-    cluster
-        .reaches("no rotation is under way", |_, status| {
-            status.certificates.iter().all(|one| one.rotation.is_none())
-        })
-        .await;
-    cluster.settles().await;
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_authority_of_clients_is_rotated_without_a_failed_request() {
     let life = Life::begin(Image::Taffrail, json!({})).await;
     let cluster = &life.cluster;
     let pods = cluster.pod_uids().await;
-    let before = authorities(&cluster.secret("safe-client").await.expect("the Secret is there"));
+    let before = cluster.authorities("safe-client").await.expect("the Secret is there");
     life.during("client_authority_rotated", async {
         cluster.change(json!({"tls": {"client": {"caRotation": "1"}}})).await;
-        rotated(cluster, "safe-client", &before).await;
+        cluster.rotated("safe-client", &before).await;
     })
     .await;
     cluster.etcdctl(&["get", "hello"]).await.unwrap();
@@ -52,10 +26,10 @@ async fn the_authority_of_peers_is_rotated_by_the_same_members() {
     let life = Life::begin(Image::Taffrail, json!({})).await;
     let cluster = &life.cluster;
     let members = cluster.names().await;
-    let before = authorities(&cluster.secret("safe-peer").await.expect("the Secret is there"));
+    let before = cluster.authorities("safe-peer").await.expect("the Secret is there");
     life.during("peer_authority_rotated", async {
         cluster.change(json!({"tls": {"peer": {"caRotation": "1"}}})).await;
-        rotated(cluster, "safe-peer", &before).await;
+        cluster.rotated("safe-peer", &before).await;
     })
     .await;
     assert_eq!(cluster.names().await, members);
